@@ -1,0 +1,1 @@
+"""The REST answer: devices, their data, the fleet's figures, health."""

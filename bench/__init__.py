@@ -1,0 +1,1 @@
+"""Benchmarks; no product file imports from here."""

@@ -1,0 +1,1 @@
+"""Iceberg tables: create, evolve, inspect, and the ledger over them."""

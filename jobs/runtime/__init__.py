@@ -1,0 +1,1 @@
+"""Plans, binds and submits the jobs: environment, connectors, discovery, writers."""

@@ -1,0 +1,128 @@
+"""One frozen, typed Settings object: only what differs between environments."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from millrace.errors import MillraceError
+
+PREFIX = "MILLRACE_"
+ROOT = Path(__file__).resolve().parent.parent
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class Section(BaseModel):
+    """A group of settings; an unknown key is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ports(Section):
+    """Where each service of this stack listens, before `port_offset` is added."""
+
+    mqtt: Port = 18883
+    kafka: Port = 18092
+    kafka_controller: Port = 18093
+    redis: Port = 18379
+    postgres: Port = 18432
+    flink_rest: Port = 18081
+    flink_rpc: Port = 18123
+    gateway_http: Port = 18080
+    gateway_metrics: Port = 18090
+    api: Port = 18000
+
+
+class Flink(Section):
+    """Size and rhythm of the local Flink session cluster."""
+
+    parallelism: int = Field(default=2, ge=1)
+    checkpoint_interval_ms: int = Field(default=10_000, ge=1_000)
+    taskmanager_memory: str = "3g"
+    jobmanager_memory: str = "1g"
+
+
+class Telemetry(Section):
+    """How event time behaves on the telemetry topic."""
+
+    out_of_orderness_ms: int = Field(default=10_000, ge=0)
+    idle_partition_ms: int = Field(default=5_000, ge=100)
+    idle_clock_after_ms: int = Field(default=30_000, ge=1_000)
+
+
+class Settings(BaseSettings):
+    """Everything that differs between environments, read from `MILLRACE_*` variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    stack: str = Field(default="demo", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    home: Path = ROOT / ".millrace"
+    bind_host: str = "127.0.0.1"
+    port_offset: int = Field(default=0, ge=0, le=40_000)
+    tenant: str = Field(default="demo", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    log_level: str = "INFO"
+    ports: Ports = Ports()
+    flink: Flink = Flink()
+    telemetry: Telemetry = Telemetry()
+
+    def port(self, name: str) -> int:
+        """Return the effective port of a service, offset included."""
+        return int(getattr(self.ports, name)) + self.port_offset
+
+    def address(self, name: str) -> str:
+        """Return `host:port` of a service of this stack."""
+        return f"{self.bind_host}:{self.port(name)}"
+
+    @property
+    def folder(self) -> Path:
+        """Everything this stack keeps on disk."""
+        return self.home / self.stack
+
+    @property
+    def jars(self) -> Path:
+        """Jars collected by Maven, shared by all stacks."""
+        return self.home / "jars"
+
+    @property
+    def warehouse(self) -> str:
+        """Root URI of the Iceberg warehouse."""
+        return (self.folder / "warehouse").as_uri()
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that reproduce these settings in a child process."""
+        return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)} | {
+            f"{PREFIX}STACK": self.stack,
+            f"{PREFIX}HOME": str(self.home),
+            f"{PREFIX}PORT_OFFSET": str(self.port_offset),
+        }
+
+
+def unknown_variables(environment: dict[str, str]) -> list[str]:
+    """List `MILLRACE_*` variables that name no setting: a typo must not pass silently."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    present = (name for name in environment if name.startswith(PREFIX))
+    return sorted(name for name in present if name.split("__")[0] not in known)
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Read the settings once; raise MillraceError naming every key that is wrong."""
+    unknown = unknown_variables(dict(os.environ))
+    if unknown:
+        raise MillraceError(
+            f"unknown setting {', '.join(unknown)}",
+            where="environment",
+            mend="`millrace doctor` lists the settings and their defaults.",
+        )
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise MillraceError(
+            f"a setting is wrong: {wrong}", where="environment", mend="Correct or unset it."
+        ) from None

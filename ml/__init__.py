@@ -1,0 +1,1 @@
+"""Features, training, evaluation and the model registry (part of a later capability)."""
