@@ -64,7 +64,7 @@ def pack(pane: Pane) -> bytes:
 
 
 def unpack_hour(hour_ms: int, stored: bytes) -> Iterator[Pane]:
-    """Yield the panes of one hour string in time order; a slot never written has 0 readings and is skipped."""
+    """Yield the panes of one hour string in time order, skipping slots never written (0 readings)."""
     for place in range(len(stored) // SLOT_BYTES):
         readings, *values = _SLOT.unpack_from(stored, place * SLOT_BYTES)
         if readings:
