@@ -1,10 +1,12 @@
 """The Reading: one message of one device, and its Avro form on the `telemetry` topic."""
 
+import struct
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
 import msgspec
-from fastavro import schemaless_reader, schemaless_writer
+from fastavro import schemaless_reader
 
 from millrace.contracts import avro_schema
 
@@ -37,21 +39,102 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(reading: Reading) -> bytes:
-    """Encode a reading as schemaless Avro (see `schemas/avro/telemetry.avsc`)."""
-    buffer = BytesIO()
-    schemaless_writer(buffer, avro_schema("telemetry"), msgspec.structs.asdict(reading) | _nested(reading))
-    return buffer.getvalue()
+    """Encode a reading as schemaless Avro (see `schemas/avro/telemetry.avsc`).
+
+    Written out by hand, field by field in schema order: a third of fastavro's time, and the gateway
+    does it for every reading. A test holds it equal to fastavro under the schema.
+    """
+    return b"".join(
+        (
+            _known_text(reading.tenant),
+            _text(reading.device_id),
+            _text(reading.event_id),
+            _long(reading.event_time),
+            _metrics(reading.metrics),
+            _location(reading.location),
+            _attributes(reading.attributes),
+            _long(reading.received_at),
+            _known_text(reading.source),
+        )
+    )
 
 
 def decode(payload: bytes) -> Reading:
     """Decode schemaless Avro into a reading; times come back as epoch milliseconds."""
     fields: Any = schemaless_reader(BytesIO(payload), avro_schema("telemetry"), None)
     return msgspec.convert(
-        fields
-        | {name: round(fields[name].timestamp() * 1000) for name in ("event_time", "received_at")},
+        fields | {name: round(fields[name].timestamp() * 1000) for name in ("event_time", "received_at")},
         Reading,
     )
 
 
-def _nested(reading: Reading) -> dict[str, Any]:
-    return {"location": reading.location and msgspec.structs.asdict(reading.location)}
+def _long(value: int) -> bytes:
+    rest = (value << 1) ^ (value >> 63)
+    out = bytearray()
+    while rest > 0x7F:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
+
+
+_SHORT = [_long(length) for length in range(2048)]
+
+
+def _length(length: int) -> bytes:
+    return _SHORT[length] if length < len(_SHORT) else _long(length)
+
+
+def _text(value: str) -> bytes:
+    encoded = value.encode()
+    return _length(len(encoded)) + encoded
+
+
+_known_text = lru_cache(maxsize=16_384)(_text)
+_double = struct.Struct("<d").pack
+_NULL, _PRESENT, _END = b"\x00", b"\x02", b"\x00"
+
+
+def _metrics(metrics: dict[str, float]) -> bytes:
+    if not metrics:
+        return _END
+    parts = [_length(len(metrics))]
+    for name, value in metrics.items():
+        parts += (_known_text(name), _double(value))
+    return b"".join((*parts, _END))
+
+
+def _location(location: Location | None) -> bytes:
+    if location is None:
+        return _NULL
+    altitude = _NULL if location.alt_m is None else _PRESENT + _double(location.alt_m)
+    return b"".join((_PRESENT, _double(location.lat), _double(location.lon), altitude))
+
+
+def _attributes(attributes: dict[str, str] | None) -> bytes:
+    if attributes is None:
+        return _NULL
+    if not attributes:
+        return _PRESENT + _END
+    parts = [_PRESENT, _length(len(attributes))]
+    for name, value in attributes.items():
+        parts += (_text(name), _text(value))
+    return b"".join((*parts, _END))
+
+
+def identity(payload: bytes) -> str:
+    """Return `tenant/device_id/event_id` from Avro bytes without decoding the rest."""
+    texts, place = [], 0
+    for _ in range(3):
+        length, shift = 0, 0
+        while True:
+            byte = payload[place]
+            place += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        length >>= 1
+        texts.append(payload[place : place + length].decode())
+        place += length
+    return "/".join(texts)

@@ -36,6 +36,18 @@ class Ports(Section):
     api: Port = 18000
 
 
+class Kafka(Section):
+    """Size of the local broker."""
+
+    heap: str = Field(default="768m", pattern=r"^[0-9]+[mg]$")
+
+
+class Redis(Section):
+    """Size of the live cache; a full cache refuses writes, it never forgets silently."""
+
+    max_memory: str = Field(default="1gb", pattern=r"^[0-9]+(mb|gb)$")
+
+
 class Flink(Section):
     """Size and rhythm of the local Flink session cluster."""
 
@@ -67,6 +79,8 @@ class Settings(BaseSettings):
     tenant: str = Field(default="demo", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     log_level: str = "INFO"
     ports: Ports = Ports()
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
     flink: Flink = Flink()
     telemetry: Telemetry = Telemetry()
 

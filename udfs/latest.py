@@ -39,3 +39,9 @@ def parse_latest(stored: bytes) -> LatestValue:
 def is_metric(field: bytes) -> bool:
     """Tell a metric field from a service field."""
     return not field.startswith(b"@")
+
+
+def metric_arguments(metrics_text: str) -> list[str]:
+    """Split Flink's text of a map, `{name=value, name=value}`, into name, value, name, value ..."""
+    inner = metrics_text[1:-1]
+    return [part for entry in inner.split(", ") for part in entry.split("=", 1)] if inner else []

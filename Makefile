@@ -1,0 +1,39 @@
+# Millrace. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+CODE := millrace udfs catalog jobs ml ingest api bench tests
+
+demo: setup ## Set up, start everything with simulated devices, show that it runs
+	@.venv/bin/millrace up --fleet
+	@.venv/bin/millrace tour
+
+setup: ## Install what is missing: Debian packages, .venv, jars
+	@setup/bootstrap.sh
+
+down: ## Stop the demo; its data stays in .millrace
+	@.venv/bin/millrace down
+
+check: setup ## Lint, format, types, import direction, architecture tests
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --line-length 110 .
+	@.venv/bin/mypy --strict $(CODE)
+	@.venv/bin/lint-imports
+	@$(PY) -m pytest -q tests/architecture
+
+test: setup ## Run every test on real services; ONLY=area runs one marker (stream, web, gateway, ...)
+	@$(PY) -m pytest $(if $(ONLY),-m "$(ONLY)") $(ARGS)
+
+bench: setup ## Measure throughput and latency
+	@$(PY) -m bench
+
+lock: ## Resolve the pinned, hashed requirements anew
+	@.millrace/tools/bin/uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --override <(echo 'pyarrow==18.1.0') \
+	  --custom-compile-command 'make lock' -o requirements/core.txt
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+	  while IFS=$$'\t' read -r target text; do printf '  \033[1mmake %-7s\033[0m %s\n' "$$target" "$$text"; done
+
+.PHONY: demo setup down check test bench lock help

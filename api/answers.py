@@ -1,0 +1,222 @@
+"""The shapes of the answers; `schemas/openapi.yaml` is made from them."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from api.queries.tiers import TierName
+from api.queries.timerange import Resolution
+
+IsoTime = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
+TimeMs = Annotated[int, Field(description="UTC epoch milliseconds.")]
+AgeMs = Annotated[
+    int, Field(description="Milliseconds since; negative when the device's clock runs ahead of ours.")
+]
+
+
+class Answer(BaseModel):
+    """Base of all answers: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Location(Answer):
+    """A WGS 84 position; degrees and metres."""
+
+    lat: float
+    lon: float
+    alt_m: float | None = None
+
+
+class LatestValue(Answer):
+    """A metric's newest raw value and the event time it belongs to; the unit is in the metric's name."""
+
+    value: float
+    time: IsoTime
+    time_ms: TimeMs
+
+
+class Device(Answer):
+    """The newest state of one device."""
+
+    tenant: str
+    device_id: str
+    last_seen: IsoTime
+    last_seen_ms: TimeMs
+    freshness_ms: AgeMs
+    online: bool
+    received_at: IsoTime | None
+    received_at_ms: TimeMs | None
+    metrics: dict[str, LatestValue]
+    location: Location | None
+
+
+class DevicePage(Answer):
+    """One page of a tenant's devices; `next_cursor` is null on the last page."""
+
+    tenant: str
+    total: int = Field(description="Devices that match the filter, on all pages.")
+    online_within_ms: int = Field(description="A device seen within this time is online.")
+    devices: list[Device]
+    next_cursor: str | None
+
+
+class Point(TypedDict):
+    """Aggregate of all readings of one metric in [time, time + resolution)."""
+
+    time: IsoTime
+    time_ms: TimeMs
+    count: Annotated[int, Field(description="Readings in it; a point without readings is left out.")]
+    min: float
+    max: float
+    avg: float
+    sum: float
+    first: Annotated[float, Field(description="The value earliest in event time.")]
+    last: Annotated[float, Field(description="The value latest in event time.")]
+
+
+class Freshness(Answer):
+    """How new what is known of the device is."""
+
+    newest_event_time: IsoTime | None = Field(description="Event time of the device's newest reading.")
+    newest_event_time_ms: TimeMs | None
+    age_ms: AgeMs | None = Field(description="Age of the newest reading, milliseconds.")
+    newest_pane: IsoTime | None = Field(description="Start of the newest pane in this answer.")
+    newest_pane_ms: TimeMs | None
+
+
+class Gap(Answer):
+    """A part of the asked range that this answer does not cover, and why."""
+
+    from_: IsoTime = Field(alias="from")
+    from_ms: TimeMs
+    to: IsoTime
+    to_ms: TimeMs
+    reason: Literal["history-not-served", "future"]
+    notice: str
+
+
+class SeriesAnswer(Answer):
+    """The series of a device's metrics over [from, to), both widened to whole points."""
+
+    tenant: str
+    device_id: str
+    from_: IsoTime = Field(alias="from")
+    from_ms: TimeMs
+    to: IsoTime
+    to_ms: TimeMs
+    resolution: Resolution
+    resolution_ms: int
+    tiers: list[TierName] = Field(description="Where the points come from.")
+    freshness: Freshness
+    complete: bool = Field(description="The whole range is held and no point in it is still open.")
+    range_held: bool = Field(description="Every part of the range was read; if not, see `gaps`.")
+    last_point_open: bool = Field(description="Readings on time may still change the last point.")
+    gaps: list[Gap]
+    latest: dict[str, LatestValue]
+    series: dict[str, list[Point]] = Field(description="Points by metric, in time order.")
+
+
+class Index(Answer):
+    """Where things are; links are RFC 6570 templates."""
+
+    name: str
+    links: dict[str, str]
+
+
+class Alive(Answer):
+    """The process serves requests."""
+
+    state: Literal["ok"] = "ok"
+
+
+class Dependency(Answer):
+    """Whether one service answers, and how fast."""
+
+    name: str
+    state: Literal["ok", "unavailable"]
+    latency_ms: float
+    detail: str | None = None
+
+
+class Health(Answer):
+    """All dependencies; `ok` only when every one of them is."""
+
+    state: Literal["ok", "unavailable"]
+    dependencies: list[Dependency]
+
+
+class Part(Answer):
+    """A part of the figures; when it does not answer its figures are null, never zero."""
+
+    state: Literal["ok", "unavailable"]
+    reason: str | None = None
+
+
+class TenantFigures(Answer):
+    """Devices of one tenant."""
+
+    tenant: str
+    total: int
+    online: int
+    offline: int
+    newest_event_time: IsoTime | None
+    newest_event_time_ms: TimeMs | None
+    newest_event_age_ms: AgeMs | None
+
+
+class DeviceFigures(Part):
+    """Devices of all tenants, from Redis."""
+
+    total: int | None = None
+    online: int | None = None
+    offline: int | None = None
+    online_within_ms: int
+    newest_event_time: IsoTime | None = None
+    newest_event_time_ms: TimeMs | None = None
+    newest_event_age_ms: AgeMs | None = None
+    tenants: list[TenantFigures] | None = None
+
+
+class JobFigures(Answer):
+    """One running Flink job; a figure Flink does not report is null."""
+
+    job_id: str
+    name: str
+    state: str
+    uptime_ms: int
+    readings_per_second: float | None
+    pending_records: float | None = Field(description="Records in Kafka that the job has not read yet.")
+    restarts: int | None
+
+
+class StreamFigures(Part):
+    """Flink's jobs, from its REST interface."""
+
+    jobs: list[JobFigures] | None = None
+
+
+class Sample(Answer):
+    """One counter or gauge of a gateway; the unit is in its name."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+class GatewayFigures(Part):
+    """One gateway, from its Prometheus port."""
+
+    port: int
+    samples: list[Sample] | None = None
+
+
+class Figures(Answer):
+    """The fleet's figures."""
+
+    time: IsoTime
+    time_ms: TimeMs
+    devices: DeviceFigures
+    stream: StreamFigures
+    gateways: list[GatewayFigures]

@@ -1,0 +1,45 @@
+"""The application: settings in, routes and clients wired, errors as problems."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from api import problems
+from api.openapi import describe
+from api.queries.hot_store import HotStore, connect
+from api.queries.tiers import HotTier
+from api.routes import data, devices, health, index, metrics
+from millrace.settings import Settings, settings
+
+
+def create_app(config: Settings) -> FastAPI:
+    """Build the application for one stack; it connects when it is first asked."""
+    app = FastAPI(
+        title="Millrace API",
+        summary="Devices, their last 24 hours, and how fresh each answer is.",
+        version="1.0.0",
+        lifespan=_lifespan,
+    )
+    app.state.config = config
+    problems.install(app)
+    for route in (index, devices, data, metrics, health):
+        app.include_router(route.router)
+    describe(app)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """Build the application from `MILLRACE_*` variables."""
+    return create_app(settings())
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    store = HotStore(connect(app.state.config))
+    # Loopback services must not be asked through a proxy of the environment.
+    async with httpx.AsyncClient(timeout=1.0, trust_env=False) as web:
+        app.state.store, app.state.web, app.state.tiers = store, web, [HotTier(store)]
+        yield
+    await store.close()

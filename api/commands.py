@@ -1,0 +1,30 @@
+"""`millrace openapi`: the API's contract as a file."""
+
+from typing import Annotated
+
+import typer
+
+from millrace.errors import MillraceError
+
+app = typer.Typer()
+
+
+@app.command()
+def openapi(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compare; fail when the file is stale.")
+    ] = False,
+) -> None:
+    """Write schemas/openapi.yaml from the code."""
+    from api.app import create_app
+    from api.openapi import FILE, to_yaml
+    from millrace.settings import Settings
+
+    made = to_yaml(create_app(Settings()))
+    if not check:
+        FILE.write_text(made)
+    elif not FILE.exists() or FILE.read_text() != made:
+        raise MillraceError(
+            "schemas/openapi.yaml is not what the code says", where=str(FILE), mend="Run `millrace openapi`."
+        )
+    typer.echo(f"{FILE.name} {'is up to date' if check else 'written'}")

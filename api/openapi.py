@@ -1,0 +1,56 @@
+"""The API's contract: the OpenAPI document with problems for errors, and its file in `schemas/`."""
+
+from typing import Any
+
+import yaml
+from fastapi import FastAPI
+from pydantic import TypeAdapter
+
+from api.problems import MEDIA_TYPE, Problem
+from millrace.contracts import SCHEMAS
+
+FILE = SCHEMAS / "openapi.yaml"
+_REPLACED = ("HTTPValidationError", "ValidationError")
+_REFERENCE = "#/components/schemas/{model}"
+
+
+def describe(app: FastAPI) -> None:
+    """Make the application describe its errors as it answers them."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _document_problems(generate())
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document_problems(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in _REPLACED:
+        schemas.pop(name, None)
+    problem = TypeAdapter(Problem).json_schema(ref_template=_REFERENCE)
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _document_errors(path, operation["responses"])
+
+
+def _document_errors(path: str, responses: dict[str, Any]) -> None:
+    wanted = {"404": "Unknown device or metric."} if "{device_id}" in path else {}
+    if path.startswith(("/devices", "/data")):
+        wanted |= {"503": "Redis does not answer."}
+    if "422" in responses:
+        wanted |= {"422": "A parameter is wrong."}
+    for status, about in sorted(wanted.items()):
+        schema = {"$ref": _REFERENCE.format(model="Problem")}
+        responses[status] = {"description": about, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def to_yaml(app: FastAPI) -> str:
+    """Write the document as the YAML that lies in `schemas/openapi.yaml`."""
+    return "# Made by `millrace openapi`; the code is the source.\n" + yaml.safe_dump(
+        app.openapi(), sort_keys=False, width=110, allow_unicode=True
+    )

@@ -1,0 +1,149 @@
+"""All reads of Redis: the keys of `schemas/redis/keyspace.yaml`, as typed values."""
+
+import math
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+from redis.asyncio import BlockingConnectionPool, Redis
+
+from millrace.secrets import load_secrets
+from millrace.settings import Settings
+from udfs.hot_series import HOUR_MS, device_key, devices_key, hour_start, series_key
+
+TIMEOUT_S = 1.0
+_CHUNK = 500
+
+
+class IndexEntry(NamedTuple):
+    """A device in its tenant's index with its newest event time, UTC epoch milliseconds."""
+
+    last_seen_ms: int
+    device_id: str
+
+
+class SeenBetween(NamedTuple):
+    """Bounds on the newest event time, milliseconds; `before_ms` itself is excluded."""
+
+    since_ms: float = -math.inf
+    before_ms: float = math.inf
+
+    def arguments(self) -> tuple[str, str]:
+        """Return the bounds as Redis writes them."""
+        below = "+inf" if self.before_ms == math.inf else f"({self.before_ms:.0f}"
+        return ("-inf" if self.since_ms == -math.inf else f"{self.since_ms:.0f}"), below
+
+
+class TenantCounts(NamedTuple):
+    """How many devices a tenant has, how many are online, and its newest event time."""
+
+    total: int
+    online: int
+    newest_event_ms: int | None
+
+
+def connect(config: Settings) -> Redis:
+    """Return a client of the stack's Redis; it connects at first use and again after a loss."""
+    pool = BlockingConnectionPool(
+        host=config.bind_host,
+        port=config.port("redis"),
+        password=load_secrets(config).redis.get_secret_value(),
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        max_connections=32,
+        # How long a request waits for its turn; without it a burst would be told that Redis is gone.
+        timeout=1,
+    )
+    return Redis.from_pool(pool)
+
+
+class HotStore:
+    """The last 24 hours and the newest state; every method raises RedisError when Redis is gone."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def ping(self) -> None:
+        """Return when Redis answers."""
+        await cast(Awaitable[Any], self._redis.ping())
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
+
+    async def tenants(self) -> list[str]:
+        """Return every tenant that has a device, sorted."""
+        members = await cast(Awaitable[set[bytes]], self._redis.smembers("tenants"))
+        return sorted(member.decode() for member in members)
+
+    async def tenant_counts(self, tenant: str, online_since_ms: int) -> TenantCounts:
+        """Count the devices of a tenant."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zcard(devices_key(tenant))
+        pipe.zcount(devices_key(tenant), online_since_ms, "+inf")
+        pipe.zrevrange(devices_key(tenant), 0, 0, withscores=True)
+        total, online, newest = await pipe.execute()
+        return TenantCounts(total, online, int(newest[0][1]) if newest else None)
+
+    async def count(self, tenant: str, seen: SeenBetween) -> int:
+        """Count the devices whose newest event time lies between the bounds."""
+        return int(await self._redis.zcount(devices_key(tenant), *seen.arguments()))
+
+    async def newest_first(
+        self, tenant: str, seen: SeenBetween, limit: int, after: IndexEntry | None
+    ) -> list[IndexEntry]:
+        """Return up to `limit` devices that follow `after`, newest first, equal times by id descending."""
+        since, before = seen.arguments()
+        top = str(after.last_seen_ms) if after and after.last_seen_ms < seen.before_ms else before
+        found: list[IndexEntry] = []
+        for offset in range(0, 1 << 62, _CHUNK):
+            rows = await self._redis.zrevrangebyscore(
+                devices_key(tenant), top, since, start=offset, num=_CHUNK, withscores=True
+            )
+            found += [entry for entry in map(_entry, rows) if after is None or _follows(entry, after)]
+            if len(found) >= limit or len(rows) < _CHUNK:
+                break
+        return found[:limit]
+
+    async def by_id(
+        self, tenant: str, seen: SeenBetween, limit: int, after: IndexEntry | None
+    ) -> list[IndexEntry]:
+        """Return up to `limit` devices whose id follows `after`, sorted by id."""
+        since, before = seen.arguments()
+        rows = await self._redis.zrangebyscore(devices_key(tenant), since, before, withscores=True)
+        entries = (entry for entry in map(_entry, rows) if after is None or entry.device_id > after.device_id)
+        return sorted(entries, key=lambda entry: entry.device_id)[:limit]
+
+    async def device_states(self, tenant: str, device_ids: Iterable[str]) -> list[dict[bytes, bytes]]:
+        """Return the newest-state hash of each device; an unknown one gives an empty hash."""
+        pipe = self._redis.pipeline(transaction=False)
+        for device_id in device_ids:
+            pipe.hgetall(device_key(tenant, device_id))
+        return cast(list[dict[bytes, bytes]], await pipe.execute())
+
+    async def device(self, tenant: str, device_id: str) -> tuple[int | None, dict[bytes, bytes]]:
+        """Return a device's last-seen time in the index and its newest-state hash."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zscore(devices_key(tenant), device_id)
+        pipe.hgetall(device_key(tenant, device_id))
+        score, state = await pipe.execute()
+        return (None if score is None else int(score)), state
+
+    async def hours(
+        self, tenant: str, device_id: str, metric: str, from_ms: int, to_ms: int
+    ) -> list[tuple[int, bytes]]:
+        """Return (hour start in ms, hour string) for the hours that touch [from_ms, to_ms)."""
+        starts: Sequence[int] = range(hour_start(from_ms), to_ms, HOUR_MS)
+        if not starts:
+            return []
+        keys = [series_key(tenant, device_id, metric, start) for start in starts]
+        stored = await self._redis.mget(keys)
+        return [(start, value) for start, value in zip(starts, stored, strict=True) if value]
+
+
+def _entry(row: tuple[bytes, float]) -> IndexEntry:
+    return IndexEntry(int(row[1]), row[0].decode())
+
+
+def _follows(entry: IndexEntry, after: IndexEntry) -> bool:
+    # Redis breaks ties by the bytes of the id, and UTF-8 sorts as code points do.
+    return (entry.last_seen_ms, entry.device_id) < (after.last_seen_ms, after.device_id)

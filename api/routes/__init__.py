@@ -1,0 +1,1 @@
+"""FastAPI routes, one file per resource: parse, ask a query, answer."""

@@ -1,0 +1,38 @@
+"""`/devices`: who sends readings, and the newest state of each."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.answers import Device, DevicePage
+from api.dependencies import DeviceId, NowMs, Store, Tenant
+from api.queries.devices import Order, State, describe, list_devices, load_state
+
+router = APIRouter(tags=["devices"])
+
+
+@router.get("/devices", operation_id="listDevices")
+async def get_devices(
+    store: Store,
+    tenant: Tenant,
+    now_ms: NowMs,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=1024, description="`next_cursor` of a page.")] = None,
+    state: Annotated[State, Query(description="online: seen within 5 minutes of event time.")] = "any",
+    order: Annotated[
+        Order,
+        Query(
+            description="newest: by newest event time, and a device that reports while pages are walked "
+            "moves in front of the cursor. id: a walk that shows every device exactly once."
+        ),
+    ] = "newest",
+) -> DevicePage:
+    """List the devices of a tenant, page by page."""
+    return await list_devices(store, tenant, state, order, limit, cursor, now_ms)
+
+
+@router.get("/devices/{device_id}", operation_id="getDevice")
+async def get_device(device_id: DeviceId, store: Store, tenant: Tenant, now_ms: NowMs) -> Device:
+    """Return the newest state of one device."""
+    state = await load_state(store, tenant, device_id)
+    return describe(tenant, device_id, state, now_ms)

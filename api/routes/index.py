@@ -1,0 +1,25 @@
+"""`/`: where things are."""
+
+from fastapi import APIRouter
+
+from api.answers import Index
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/", operation_id="getIndex")
+async def get_index() -> Index:
+    """List the endpoints."""
+    return Index(
+        name="Millrace API",
+        links={
+            "devices": "/devices{?tenant,state,order,limit,cursor}",
+            "device": "/devices/{device_id}{?tenant}",
+            "data": "/data/{device_id}{?metric*,from,to,resolution,tenant}",
+            "metrics": "/metrics",
+            "health": "/health",
+            "live": "/health/live",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
+        },
+    )

@@ -1,0 +1,128 @@
+"""Reads `schemas/tables/*.sql`: one CREATE TABLE in Spark's dialect becomes an Iceberg schema."""
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import sqlglot
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import DayTransform, HourTransform, IdentityTransform, MonthTransform, Transform
+from pyiceberg.types import (
+    BooleanType,
+    DoubleType,
+    FloatType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    MapType,
+    NestedField,
+    StringType,
+    StructType,
+    TimestamptzType,
+)
+from sqlglot import expressions as exp
+
+from millrace.contracts import SCHEMAS
+from millrace.errors import MillraceError
+
+_SIMPLE: dict[exp.DataType.Type, IcebergType] = {
+    exp.DataType.Type.TEXT: StringType(),
+    exp.DataType.Type.INT: IntegerType(),
+    exp.DataType.Type.BIGINT: LongType(),
+    exp.DataType.Type.DOUBLE: DoubleType(),
+    exp.DataType.Type.FLOAT: FloatType(),
+    exp.DataType.Type.BOOLEAN: BooleanType(),
+    exp.DataType.Type.TIMESTAMPTZ: TimestamptzType(),
+}
+_TRANSFORMS: dict[str, Transform[int, int | None]] = {
+    "MONTHS": MonthTransform(),
+    "DAYS": DayTransform(),
+    "HOURS": HourTransform(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDefinition:
+    """One Iceberg table as its file declares it."""
+
+    name: tuple[str, ...]
+    schema: Schema
+    partitions: PartitionSpec
+    properties: dict[str, str]
+
+
+def table_files() -> list[Path]:
+    """Every table definition in `schemas/tables/`."""
+    return sorted((SCHEMAS / "tables").glob("*.sql"))
+
+
+def read_table(path: Path) -> TableDefinition:
+    """Parse one file; raise MillraceError where it says something Iceberg has no word for."""
+    statement = sqlglot.parse_one(path.read_text(), dialect="spark")
+    if not isinstance(statement, exp.Create) or not isinstance(statement.this, exp.Schema):
+        raise MillraceError("not one CREATE TABLE with columns", where=str(path), mend="Correct the file.")
+    schema = _Fields(path).schema(statement.this)
+    return TableDefinition(
+        name=(statement.this.this.db, statement.this.this.name),
+        schema=schema,
+        partitions=_partitions(statement, schema),
+        properties=_properties(statement),
+    )
+
+
+class _Fields:
+    """Turns column definitions into Iceberg fields, numbering them as it goes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ids = count(1)
+
+    def schema(self, columns: exp.Schema) -> Schema:
+        definitions = list(columns.find_all(exp.ColumnDef))
+        top = [column for column in definitions if column.parent is columns]
+        ids = [next(self._ids) for _ in top]
+        return Schema(*(self._field(i, column) for i, column in zip(ids, top, strict=True)))
+
+    def _field(self, field_id: int, column: exp.ColumnDef) -> NestedField:
+        comment = column.find(exp.CommentColumnConstraint)
+        return NestedField(
+            field_id,
+            column.name,
+            self._type(column.args["kind"]),
+            required=any(isinstance(c.kind, exp.NotNullColumnConstraint) for c in column.constraints),
+            doc=comment.this.name if comment else None,
+        )
+
+    def _type(self, kind: exp.DataType) -> IcebergType:
+        if kind.this == exp.DataType.Type.MAP:
+            key, value = kind.expressions
+            return MapType(next(self._ids), self._type(key), next(self._ids), self._type(value))
+        if kind.this == exp.DataType.Type.STRUCT:
+            ids = [next(self._ids) for _ in kind.expressions]
+            return StructType(*(self._field(i, c) for i, c in zip(ids, kind.expressions, strict=True)))
+        if kind.this not in _SIMPLE:
+            raise MillraceError(
+                f"column type {kind.sql()} is not known here", where=str(self._path), mend="Use another type."
+            )
+        return _SIMPLE[kind.this]
+
+
+def _partitions(statement: exp.Create, schema: Schema) -> PartitionSpec:
+    clause = statement.find(exp.PartitionedByProperty)
+    terms = clause.this.expressions if clause else []
+    return PartitionSpec(*(_partition(1000 + i, term, schema) for i, term in enumerate(terms)))
+
+
+def _partition(field_id: int, term: exp.Expression, schema: Schema) -> PartitionField:
+    column = term.find(exp.Column) or term.find(exp.Identifier)
+    name = column.name if column else term.name
+    word = term.sql(dialect="spark").split("(")[0].upper()
+    transform = _TRANSFORMS.get(word, IdentityTransform())
+    suffix = f"_{word.lower().rstrip('s')}" if word in _TRANSFORMS else ""
+    return PartitionField(schema.find_field(name).field_id, field_id, transform, name + suffix)
+
+
+def _properties(statement: exp.Create) -> dict[str, str]:
+    pairs = statement.args["properties"].find_all(exp.Property)
+    return {p.this.name: p.args["value"].name for p in pairs if type(p) is exp.Property}

@@ -1,0 +1,1 @@
+"""The gateway: validate, key, produce, acknowledge, dead-letter; knows no protocol."""

@@ -1,0 +1,53 @@
+"""`python -m ingest.gateway mqtt|http`: one protocol in this process until SIGTERM."""
+
+import argparse
+import logging
+import sys
+
+from ingest.gateway.intake import Intake
+from ingest.gateway.metrics import GatewayMetrics
+from ingest.gateway.producer import KafkaLog
+from ingest.gateway.protocol import Protocol, find_protocol, protocol_names
+from millrace.clock import now_ms
+from millrace.errors import MillraceError
+from millrace.settings import Settings, settings
+
+FLUSH_S = 10.0
+_log = logging.getLogger("ingest.gateway")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ingest.gateway", description="Run one protocol of the gateway.")
+    parser.add_argument("protocol", choices=protocol_names())
+    parser.add_argument("--instance", type=int, default=0, help="number of this process among its like")
+    return parser.parse_args()
+
+
+def _serve(protocol: Protocol, configured: Settings, instance: int) -> None:
+    metrics = GatewayMetrics(protocol.name)
+    port = protocol.metrics_port(configured, instance)
+    metrics.serve(configured.bind_host, port)
+    log = KafkaLog(configured.address("kafka"), protocol.give_up_ms)
+    _log.info("gateway_started protocol=%s instance=%d metrics_port=%d", protocol.name, instance, port)
+    protocol.run(Intake(log, metrics, now_ms), configured, instance)
+    unanswered = log.flush(FLUSH_S)
+    _log.info("gateway_stopped protocol=%s unanswered=%d", protocol.name, unanswered)
+
+
+def main() -> int:
+    """Run until SIGTERM; return the process's exit code."""
+    arguments = _arguments()
+    try:
+        configured = settings()
+        logging.basicConfig(
+            level=configured.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        )
+        _serve(find_protocol(arguments.protocol), configured, arguments.instance)
+    except (MillraceError, OSError):
+        _log.exception("gateway_failed protocol=%s", arguments.protocol)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

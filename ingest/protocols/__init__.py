@@ -1,0 +1,1 @@
+"""One module per protocol: bytes in, payload and envelope out."""

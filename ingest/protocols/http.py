@@ -1,0 +1,164 @@
+"""HTTP: `POST /v1/telemetry` with a tenant's bearer token; 202 only when Kafka has every part."""
+
+import asyncio
+import hmac
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ingest.gateway.body import read_body
+from ingest.gateway.intake import Delivery, Intake
+from ingest.gateway.normalise import Envelope, Rejection
+from ingest.gateway.protocol import Protocol
+from ingest.gateway.reasons import Reason
+from millrace.secrets import Secrets, load_secrets
+from millrace.settings import Settings
+
+PATH = "/v1/telemetry"
+KAFKA_WAIT_S = 10.0
+RETRY_AFTER_S = 5
+MAX_REQUESTS = 1_024
+_POLL_S = 0.001
+
+
+class HttpGateway:
+    """The application: authenticates, reads, hands over, waits for Kafka, answers."""
+
+    def __init__(self, intake: Intake, secrets: Secrets) -> None:
+        self._intake = intake
+        self._secrets = secrets
+        self._produced = asyncio.Event()
+        routes = [Route(PATH, self.telemetry, methods=["POST"]), Route("/health", self.health)]
+        self.app = Starlette(routes=routes, lifespan=self._lifespan)
+
+    async def telemetry(self, request: Request) -> Response:
+        """Take one reading or an array of readings."""
+        tenant = authenticate(request.headers.get("authorization", ""), self._secrets)
+        if tenant is None:
+            headers = {"WWW-Authenticate": "Bearer"}
+            return JSONResponse({"error": "unknown token"}, 401, headers)
+        encoding = request.headers.get("content-encoding", "identity").lower()
+        if encoding not in ("gzip", "identity"):
+            return JSONResponse({"error": "send gzip or plain"}, 415, {"Accept-Encoding": "gzip, identity"})
+        with suppress(ClientDisconnect):
+            payload = await read_body(request.stream(), encoding == "gzip")
+            return await self._store(payload, tenant)
+        return Response(status_code=400)
+
+    async def health(self, _request: Request) -> Response:
+        """Say whether this process can go on, and how much waits for Kafka."""
+        failure = self._intake.log.failure()
+        report = {"status": failure or "ok", "protocol": PROTOCOL.name, "waiting": self._intake.log.pending()}
+        return JSONResponse(report, 503 if failure else 200)
+
+    async def _store(self, payload: bytes | Rejection, tenant: str) -> Response:
+        try:
+            async with asyncio.timeout(KAFKA_WAIT_S):
+                await self._room()
+                delivery = await self._deliver(payload, tenant)
+        except TimeoutError:
+            return _unavailable("Kafka does not answer")
+        return answer(delivery)
+
+    async def _room(self) -> None:
+        while not self._intake.log.has_room():
+            await asyncio.sleep(_POLL_S)
+
+    async def _deliver(self, payload: bytes | Rejection, tenant: str) -> Delivery:
+        envelope = Envelope(
+            source=PROTOCOL.name, address=PATH, tenant=tenant, received_at=self._intake.now_ms()
+        )
+        answered: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
+
+        def done(delivery: Delivery) -> None:
+            if not answered.done():
+                answered.set_result(delivery)
+
+        if isinstance(payload, Rejection):
+            self._intake.deliver([payload], len(payload.original), envelope, done)
+        else:
+            self._intake.take(payload, envelope, done)
+        self._produced.set()
+        return await answered
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        pump = asyncio.create_task(self._pump())
+        yield
+        pump.cancel()
+        with suppress(asyncio.CancelledError):
+            await pump
+
+    async def _pump(self) -> None:
+        """Turn Kafka's answers into answered requests, in the event loop's own thread."""
+        while True:
+            self._produced.clear()
+            self._intake.log.poll(0)
+            if self._intake.log.pending():
+                await asyncio.sleep(_POLL_S)
+            else:
+                await self._produced.wait()
+
+
+def authenticate(authorization: str, secrets: Secrets) -> str | None:
+    """Return the tenant a bearer token belongs to; takes as long for a wrong token as for a right one."""
+    scheme, _, token = authorization.partition(" ")
+    given = token.strip().encode()
+    found = [
+        tenant
+        for tenant, known in secrets.tenant_tokens.items()
+        if hmac.compare_digest(known.get_secret_value().encode(), given)
+    ]
+    return found[0] if found and scheme.lower() == "bearer" else None
+
+
+def answer(delivery: Delivery) -> Response:
+    """Say what was accepted and what was refused: 202, 413 or 422; 503 when Kafka refused."""
+    if not delivery.stored:
+        return _unavailable("Kafka did not take it")
+    rejected = [
+        {"index": rejection.index, "reason": rejection.reason.value, "detail": rejection.detail}
+        for rejection in delivery.rejections
+    ]
+    body = {"accepted": delivery.accepted, "rejected": rejected}
+    return JSONResponse(body, _status(delivery))
+
+
+def _status(delivery: Delivery) -> int:
+    if delivery.accepted:
+        return 202
+    return 413 if delivery.rejections[0].reason is Reason.OVERSIZE else 422
+
+
+def _unavailable(why: str) -> Response:
+    return JSONResponse({"error": why}, 503, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def run(intake: Intake, settings: Settings, instance: int) -> None:
+    """Serve HTTP until SIGTERM; instance n listens n ports above the first."""
+    gateway = HttpGateway(intake, load_secrets(settings))
+    config = uvicorn.Config(
+        gateway.app,
+        host=settings.bind_host,
+        port=settings.port("gateway_http") + instance,
+        access_log=False,
+        log_config=None,
+        limit_concurrency=MAX_REQUESTS,
+        timeout_graceful_shutdown=15,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal again once it is done; left to the default it would end the process there.
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    signal.signal(signal.SIGINT, server.handle_exit)
+    server.run()
+
+
+# Kafka's client gives a message up before the request does, so that a 503 is not followed by a late write.
+PROTOCOL = Protocol(name="http", metrics_offset=1, give_up_ms=9_000, run=run)

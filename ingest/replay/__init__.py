@@ -1,0 +1,1 @@
+"""Replays recorded CSV files as live device messages."""

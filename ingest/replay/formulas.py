@@ -1,0 +1,31 @@
+"""Named formulas a mapping may use to derive a metric from several columns."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Formula(NamedTuple):
+    """A formula and how many columns it takes."""
+
+    arity: int
+    compute: Callable[..., float]
+
+
+def relative_humidity_pct(temperature_c: float, dew_point_c: float) -> float:
+    """Return relative humidity in percent from air temperature and dew point (Magnus, over water)."""
+    return 100.0 * math.exp(_magnus(dew_point_c) - _magnus(temperature_c))
+
+
+def _magnus(celsius: float) -> float:
+    return 17.625 * celsius / (243.04 + celsius)
+
+
+FORMULAS: dict[str, Formula] = {"relative_humidity_pct": Formula(2, relative_humidity_pct)}
+
+
+def linear(scale: float, offset: float) -> Callable[[Any], float]:
+    """Return text-to-number with `value * scale + offset`; plain float when that changes nothing."""
+    if (scale, offset) == (1.0, 0.0):
+        return float
+    return lambda text: float(text) * scale + offset

@@ -1,0 +1,1 @@
+"""One module per way out; a sender counts only what was acknowledged."""

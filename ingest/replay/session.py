@@ -1,0 +1,107 @@
+"""One replay from options to summary."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from ingest.replay.drive import Driver, Progress
+from ingest.replay.mapping import Mapping
+from ingest.replay.message import Message, message_maker
+from ingest.replay.senders.sender import Sender
+from ingest.replay.timeline import Survey, TimeTransform, merged, survey
+
+
+class Plan(NamedTuple):
+    """What is to be replayed, and what a first reading of the files found."""
+
+    files: tuple[Path, ...]
+    mapping: Mapping
+    limit: int | None
+    prefix: str
+    found: Survey
+    time: TimeTransform
+
+    @property
+    def to_send(self) -> int:
+        """How many readings will be sent."""
+        return self.found.rows - (self.found.empty if self.mapping.on_empty == "skip" else 0)
+
+
+class Summary(NamedTuple):
+    """What happened; times in UTC epoch milliseconds, as sent."""
+
+    rows: int
+    sent: int
+    acknowledged: int
+    refused: int
+    skipped_empty: int
+    out_of_order: int
+    seconds: float
+    readings_per_s: float
+    first_ms: int
+    last_ms: int
+    origin_ms: int
+    start_ms: int
+    compress: int
+    tag: str
+    problem: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was acknowledged."""
+        return self.acknowledged == self.rows - self.skipped_empty
+
+
+def inspect(files: tuple[Path, ...], mapping: Mapping, limit: int | None) -> Survey:
+    """Read all files once, so that a wrong row is told before anything is sent."""
+    return survey(merged(files, mapping, limit))
+
+
+def replay(
+    plan: Plan,
+    sender: Sender,
+    *,
+    name_device: bool,
+    speed: float | None,
+    give_up_after_s: float,
+    report: Callable[[Progress], None],
+) -> Summary:
+    """Send a plan through a sender and wait for its acknowledgements."""
+    driver = Driver(sender, speed=speed, give_up_after_s=give_up_after_s, report=report)
+    with closing(sender):
+        ended = driver.run(_messages(plan, name_device))
+        # Closing refuses what is left, which would hide the cause.
+        cause = sender.refusal
+    stalled = f"nothing was acknowledged for {give_up_after_s:.0f} s" if driver.stalled else ""
+    return _summary(plan, ended, "; ".join(filter(None, (stalled, cause))))
+
+
+def _messages(plan: Plan, name_device: bool) -> Iterator[Message]:
+    make = message_maker(plan.time, plan.prefix, name_device=name_device)
+    skip_empty = plan.mapping.on_empty == "skip"
+    for record in merged(plan.files, plan.mapping, plan.limit):
+        if record.metrics or not skip_empty:
+            yield make(record)
+
+
+def _summary(plan: Plan, ended: Progress, problem: str) -> Summary:
+    found, time = plan.found, plan.time
+    summary = Summary(
+        rows=found.rows,
+        sent=ended.sent,
+        acknowledged=ended.acknowledged,
+        refused=ended.refused,
+        skipped_empty=found.rows - plan.to_send,
+        out_of_order=found.out_of_order,
+        seconds=round(ended.elapsed_s, 3),
+        readings_per_s=round(ended.acknowledged / max(ended.elapsed_s, 1e-9), 1),
+        first_ms=time.at(found.first_ms),
+        last_ms=time.at(found.last_ms),
+        origin_ms=time.origin_ms,
+        start_ms=time.start_ms,
+        compress=time.compress,
+        tag=time.tag,
+        problem=problem,
+    )
+    return summary._replace(problem="") if summary.complete else summary

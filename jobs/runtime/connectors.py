@@ -1,0 +1,43 @@
+"""Binds what the jobs name to what this environment has: topics, the lake, Python functions."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pyflink.table import TableEnvironment
+
+from catalog.lake import CATALOG
+from millrace.secrets import load_secrets
+from millrace.settings import Settings
+
+_SQL = Path(__file__).resolve().parent / "sql"
+
+
+def bind(tables: TableEnvironment, settings: Settings) -> None:
+    """Declare sources, sinks, the catalog and the functions the job files may use."""
+    values = _values(settings)
+    for path in sorted(_SQL.glob("*.sql")):
+        tables.execute_sql(path.read_text().format(**values))
+    for path in sorted(Path(__file__).parent.glob("udf_*.py")):
+        function = import_module(f"jobs.runtime.{path.stem}").FUNCTION
+        tables.create_temporary_system_function(path.stem.removeprefix("udf_"), function)
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    return {
+        "catalog": CATALOG,
+        "bootstrap": settings.address("kafka"),
+        "warehouse": settings.warehouse,
+        "catalog_uri": f"jdbc:postgresql://{settings.address('postgres')}/catalog",
+        "catalog_password": load_secrets(settings).postgres.get_secret_value(),
+        "out_of_orderness": _interval(settings.telemetry.out_of_orderness_ms),
+        "idle_partition_ms": settings.telemetry.idle_partition_ms,
+    }
+
+
+def _interval(duration_ms: int) -> str:
+    """Format a duration as SQL's `d hh:mm:ss.mmm`."""
+    minutes, rest_ms = divmod(duration_ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days} {hours:02}:{minutes:02}:{rest_ms / 1000:06.3f}"

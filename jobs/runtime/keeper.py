@@ -1,0 +1,125 @@
+"""Keeps the jobs running and event time moving (`python -m jobs.runtime.keeper`).
+
+A session cluster forgets its jobs when the JobManager dies. The keeper looks every second: a job that is not there is
+submitted again from its newest checkpoint. On SIGTERM it stops each job with a savepoint. What it sees is written to
+`keeper.json` in the stack's folder.
+"""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+from confluent_kafka import KafkaException
+
+from jobs.runtime.cluster import Cluster
+from jobs.runtime.clock_marks import TelemetryEdge
+from jobs.runtime.discovery import find_jobs
+from jobs.runtime.idle_clock import Silence, due_mark_ms, observe
+from jobs.runtime.restore import newest_state, remember_job
+from millrace.clock import now_ms
+from millrace.errors import MillraceError
+from millrace.settings import Settings, settings
+
+_log = logging.getLogger("millrace.keeper")
+_LOOK_EVERY_S = 1.0
+_SUBMIT_TIMEOUT_S = 180
+
+
+class Keeper:
+    """Holds each job at one running instance."""
+
+    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+        self._settings = settings
+        self._cluster = cluster
+        self._folder = settings.folder / "flink"
+        self.names = [job.name for job in find_jobs()]
+
+    def look(self) -> None:
+        """Submit what does not run, then write down what does."""
+        for name in self.names:
+            if self._cluster.alive(name) is None and self._cluster.free_slots() > 0:
+                self._submit(name)
+        self._report()
+
+    def stop(self) -> None:
+        """Stop every job with a savepoint; one that cannot keeps its last checkpoint."""
+        for name in self.names:
+            job = self._cluster.alive(name)
+            if job:
+                target = (self._folder / "savepoints" / name).as_uri()
+                _log.info("stopped %s at %s", name, self._cluster.stop_with_savepoint(job["jid"], target))
+
+    def _submit(self, name: str) -> None:
+        state = newest_state(self._folder, name)
+        _log.info("submitting %s from %s", name, state or "the beginning")
+        command = [sys.executable, "-m", "jobs.runtime.submit", name, *([state.as_uri()] if state else [])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SUBMIT_TIMEOUT_S, check=False)
+        if done.returncode:
+            raise MillraceError(f"job {name} could not be submitted: {done.stderr[-2000:]}", mend="Mend the job.")
+        remember_job(self._folder, name, done.stdout.split()[-1])
+
+    def _report(self) -> None:
+        found = {name: self._cluster.alive(name) for name in self.names}
+        jobs = [{"name": name, "state": job["state"] if job else "MISSING"} for name, job in found.items()]
+        ready = all(job is not None and self._cluster.running(job["jid"]) for job in found.values())
+        _write(self._settings.folder / "keeper.json", json.dumps({"jobs": jobs, "ready": ready}))
+
+
+class IdleClock:
+    """Sends clock marks while the telemetry topic is silent."""
+
+    def __init__(self, edge: TelemetryEdge, idle_after_ms: int) -> None:
+        self._edge = edge
+        self._idle_after_ms = idle_after_ms
+        self._silence: Silence | None = None
+
+    def look(self, now_ms: int) -> None:
+        """Send the mark that is due, if one is."""
+        silence = observe(self._silence, self._edge.end_offsets(), now_ms)
+        ahead_ms = due_mark_ms(silence, now_ms, self._idle_after_ms)
+        if ahead_ms is not None:
+            silence = self._mark(silence, ahead_ms, now_ms)
+        self._silence = silence
+
+    def _mark(self, silence: Silence, ahead_ms: int, now_ms: int) -> Silence:
+        newest = silence.newest_event_time_ms or self._edge.newest_event_time_ms()
+        if newest is not None:
+            self._edge.mark(newest + ahead_ms, now_ms)
+        return Silence(
+            end_offsets=silence.end_offsets,
+            since_ms=silence.since_ms,
+            newest_event_time_ms=newest,
+            marks_sent=silence.marks_sent + 1,
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    scratch = path.with_suffix(".new")
+    scratch.write_text(text)
+    scratch.replace(path)
+
+
+def main() -> None:
+    """Look once a second until told to stop."""
+    logging.basicConfig(level=settings().log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    keeper = Keeper(settings(), Cluster(settings()))
+    clock = IdleClock(TelemetryEdge(settings().address("kafka")), settings().telemetry.idle_clock_after_ms)
+    while not stopping.wait(_LOOK_EVERY_S):
+        try:
+            keeper.look()
+            clock.look(now_ms())
+        except (httpx.HTTPError, KafkaException, MillraceError, subprocess.TimeoutExpired) as error:
+            _log.warning("will look again: %s", error)
+    keeper.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+/* source
+owner: data-platform
+about: The telemetry topic, and the clock marks that let event time pass while it is silent.
+*/
+CREATE TEMPORARY TABLE telemetry (
+  tenant STRING NOT NULL,
+  device_id STRING NOT NULL,
+  event_id STRING NOT NULL,
+  event_time_ms BIGINT NOT NULL,
+  metrics MAP<STRING NOT NULL, DOUBLE NOT NULL> NOT NULL,
+  location ROW<lat DOUBLE NOT NULL, lon DOUBLE NOT NULL, alt_m DOUBLE>,
+  attributes MAP<STRING NOT NULL, STRING NOT NULL>,
+  received_at_ms BIGINT NOT NULL,
+  source STRING NOT NULL,
+  kafka_partition INT NOT NULL METADATA FROM 'partition' VIRTUAL,
+  kafka_offset BIGINT NOT NULL METADATA FROM 'offset' VIRTUAL,
+  kafka_time TIMESTAMP_LTZ(3) NOT NULL METADATA FROM 'timestamp' VIRTUAL,
+  event_time AS TO_TIMESTAMP_LTZ(event_time_ms, 3),
+  WATERMARK FOR event_time AS event_time - INTERVAL '{out_of_orderness}' DAY TO SECOND
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'telemetry;telemetry.clock',
+  'properties.bootstrap.servers' = '{bootstrap}',
+  'properties.group.id' = 'millrace-jobs',
+  'scan.startup.mode' = 'earliest-offset',
+  'scan.watermark.idle-timeout' = '{idle_partition_ms} ms',
+  'format' = 'avro'
+)

@@ -1,0 +1,1 @@
+"""`millrace doctor`: what this machine lacks, and how to mend it."""

@@ -1,0 +1,1 @@
+"""What a stack consists of: one module per service, found by discovery."""

@@ -1,0 +1,88 @@
+"""Mosquitto: the MQTT broker in front of the gateway."""
+
+import subprocess
+
+from millrace.errors import MillraceError
+from millrace.secrets import Secrets, load_secrets
+from millrace.settings import Settings
+from millrace.stack.accounts import account, give, private_file, private_folder, run_as
+from millrace.stack.places import tool
+from millrace.stack.probes import mqtt_answers
+from millrace.stack.service import Service
+
+_ACCOUNT = "mosquitto"
+_GATEWAY = "gateway"
+
+
+def configuration(settings: Settings) -> str:
+    """Return mosquitto.conf: nobody without a password, queues as long as the disk allows."""
+    folder = settings.folder / "mosquitto"
+    user = f"user {_ACCOUNT}\n" if account(_ACCOUNT) else ""
+    return f"""\
+listener {settings.port("mqtt")} {settings.bind_host}
+{user}allow_anonymous false
+password_file {folder / "passwords"}
+acl_file {folder / "acl"}
+persistence true
+persistence_location {folder}/
+autosave_interval 5
+max_inflight_messages 0
+max_queued_messages 0
+max_queued_bytes 0
+max_packet_size 1048576
+set_tcp_nodelay true
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+connection_messages false
+"""
+
+
+def access_rules(tenants: list[str]) -> str:
+    """Return the ACL: the gateway reads everything, a tenant's devices write only their own topics."""
+    gateway = f"user {_GATEWAY}\ntopic read t/#\ntopic read $SYS/#\n"
+    return gateway + "".join(f"\nuser {tenant}\ntopic write t/{tenant}/+/telemetry\n" for tenant in tenants)
+
+
+def passwords(secrets: Secrets) -> str:
+    """Return `user:password` lines in clear, for hashing in place."""
+    users = {_GATEWAY: secrets.mqtt_gateway} | secrets.tenant_tokens
+    return "".join(f"{user}:{password.get_secret_value()}\n" for user, password in users.items())
+
+
+def _prepare(settings: Settings) -> None:
+    secrets = load_secrets(settings)
+    folder = private_folder(settings.folder / "mosquitto", _ACCOUNT)
+    private_file(folder / "mosquitto.conf", configuration(settings), _ACCOUNT)
+    private_file(folder / "acl", access_rules(sorted(secrets.tenant_tokens)), _ACCOUNT)
+    private_file(folder / "passwords", passwords(secrets), _ACCOUNT)
+    command = [tool("mosquitto_passwd"), "-U", str(folder / "passwords")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if result.returncode:
+        (folder / "passwords").unlink()
+        raise MillraceError(
+            f"mosquitto_passwd failed: {result.stderr.strip()}", mend="Run `millrace doctor`."
+        )
+    give(folder / "passwords", _ACCOUNT)
+
+
+def _command(settings: Settings) -> list[str]:
+    conf = str(settings.folder / "mosquitto" / "mosquitto.conf")
+    return run_as(_ACCOUNT, [tool("mosquitto"), "-c", conf])
+
+
+def _ready(settings: Settings) -> bool:
+    return mqtt_answers(settings, _GATEWAY, load_secrets(settings).mqtt_gateway.get_secret_value())
+
+
+SERVICE = Service(
+    name="mosquitto",
+    about="MQTT broker",
+    command=_command,
+    prepare=_prepare,
+    ready=_ready,
+    ports=("mqtt",),
+    scheme="mqtt",
+    tools=("mosquitto", "mosquitto_passwd"),
+)

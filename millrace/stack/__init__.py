@@ -1,0 +1,1 @@
+"""The local process runner: starts a stack in order, watches it, stops it without leftovers."""

@@ -1,0 +1,114 @@
+"""A real Redis of its own for the API's tests, and the API in front of it."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from fastapi.testclient import TestClient
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from api.app import create_app
+from api.dependencies import current_time_ms
+from millrace.clock import from_iso
+from millrace.secrets import load_secrets
+from millrace.settings import Ports, Settings
+from udfs.hot_series import Pane, device_key, devices_key, pack, series_key, slot_offset
+from udfs.latest import NEWEST_WINS_LUA
+
+NOW_MS = from_iso("2026-01-31T12:00:05Z")
+FREE_PORTS = range(23500, 23600)
+
+
+class RedisServer(NamedTuple):
+    """A redis-server that a test may stop and start."""
+
+    config: Settings
+    start: Callable[[], None]
+    stop: Callable[[], None]
+    client: Redis
+
+
+class Writer:
+    """Writes as the rollups job does, through the functions it uses."""
+
+    def __init__(self, client: Redis, tenant: str = "demo") -> None:
+        self.client, self.tenant = client, tenant
+
+    def pane(self, device_id: str, metric: str, pane: Pane) -> None:
+        key = series_key(self.tenant, device_id, metric, pane.start_ms)
+        self.client.setrange(key, slot_offset(pane.start_ms), pack(pane))
+
+    def latest(
+        self, device_id: str, event_time_ms: int, metrics: dict[str, float], location: str = ""
+    ) -> None:
+        fields = [text for metric, value in metrics.items() for text in (metric, repr(value))]
+        key = device_key(self.tenant, device_id)
+        times = (str(event_time_ms), str(event_time_ms + 40))
+        self.client.eval(NEWEST_WINS_LUA, 1, key, *times, location, *fields)
+        self.client.zadd(devices_key(self.tenant), {device_id: event_time_ms}, gt=True)
+        self.client.sadd("tenants", self.tenant)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    home = tmp_path_factory.mktemp("api")
+    config = Settings(stack="apitest", home=home, port_offset=0, tenant="demo", ports=_ports())
+    password = load_secrets(config).redis.get_secret_value()
+    client = Redis(port=config.port("redis"), password=password)
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        running.append(_start(config.port("redis"), password, home))
+        _wait_for(client)
+
+    def stop() -> None:
+        running[-1].kill()
+        running.pop().wait()
+
+    start()
+    yield RedisServer(config, start, stop, client)
+    stop()
+
+
+def _ports() -> Ports:
+    # No other service of the stack listens: what the API says of them must be that they are down.
+    names = list(Ports.model_fields)
+    return Ports.model_validate({name: FREE_PORTS[place] for place, name in enumerate(names)})
+
+
+def _start(port: int, password: str, home: Path) -> subprocess.Popen[bytes]:
+    file = home / "redis.conf"
+    file.write_text(
+        f'bind 127.0.0.1\nport {port}\nsave ""\nappendonly no\ndir {home}\nrequirepass {password}\n'
+    )
+    file.chmod(0o600)
+    return subprocess.Popen(["redis-server", file], stdout=subprocess.DEVNULL)
+
+
+def _wait_for(client: Redis) -> None:
+    for _ in range(100):
+        try:
+            client.ping()
+        except RedisConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail("redis-server did not start")
+
+
+@pytest.fixture
+def writer(redis_server: RedisServer) -> Writer:
+    redis_server.client.flushall()
+    return Writer(redis_server.client)
+
+
+@pytest.fixture
+def web(redis_server: RedisServer) -> Iterator[TestClient]:
+    app = create_app(redis_server.config)
+    app.dependency_overrides[current_time_ms] = lambda: NOW_MS
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client

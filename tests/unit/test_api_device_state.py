@@ -1,0 +1,71 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.problems import WrongParameterError
+from api.queries.devices import decode_cursor, describe, encode_cursor, parse_state, seen_between
+from api.queries.hot_store import IndexEntry
+
+NOW_MS = 1_769_860_800_000
+STORED = {
+    b"@event_time": b"1769860799000",
+    b"@received_at": b"1769860799500",
+    b"@location": b'{"lat": 39.9, "lon": 116.4}',
+    b"temperature_c": b"1769860799000 21.5",
+    b"humidity_pct": b"1769860700000 40",
+}
+
+
+def test_metrics_keep_their_own_times() -> None:
+    state = parse_state(1_769_860_799_000, STORED)
+    assert state is not None
+    assert {name: (value.value, value.time_ms) for name, value in state.latest.items()} == {
+        "temperature_c": (21.5, 1_769_860_799_000),
+        "humidity_pct": (40.0, 1_769_860_700_000),
+    }
+    assert state.location is not None
+    assert (state.location.lat, state.location.lon, state.location.alt_m) == (39.9, 116.4, None)
+
+
+def test_a_device_whose_state_expired_is_still_known_by_its_index_entry() -> None:
+    state = parse_state(1_769_860_799_000, {})
+    assert state is not None
+    assert state.last_seen_ms == 1_769_860_799_000
+    assert state.latest == {}
+
+
+def test_the_newer_of_index_and_state_counts_when_a_write_lies_between() -> None:
+    state = parse_state(1_769_860_000_000, STORED)
+    assert state is not None
+    assert state.last_seen_ms == 1_769_860_799_000
+
+
+def test_a_device_of_which_nothing_is_stored_is_unknown() -> None:
+    assert parse_state(None, {}) is None
+
+
+@pytest.mark.parametrize(("age_ms", "online"), [(0, True), (300_000, True), (300_001, False), (-2_000, True)])
+def test_a_device_is_online_for_five_minutes_and_its_freshness_is_signed(age_ms: int, online: bool) -> None:
+    state = parse_state(NOW_MS - age_ms, {})
+    assert state is not None
+    device = describe("demo", "d1", state, NOW_MS)
+    assert (device.online, device.freshness_ms) == (online, age_ms)
+
+
+def test_the_online_and_offline_filters_meet_without_overlap() -> None:
+    online, offline = seen_between("online", NOW_MS), seen_between("offline", NOW_MS)
+    assert online.arguments() == (str(NOW_MS - 300_000), "+inf")
+    assert offline.arguments() == ("-inf", f"({NOW_MS - 300_000}")
+
+
+@given(st.integers(0, 2**52), st.text(min_size=1, max_size=40))
+def test_a_cursor_comes_back_as_the_entry_it_was_made_of(last_seen_ms: int, device_id: str) -> None:
+    entry = IndexEntry(last_seen_ms, device_id)
+    assert decode_cursor(encode_cursor(entry)) == entry
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!", "YWJj", "ä", "////"])
+def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
+    with pytest.raises(WrongParameterError) as caught:
+        decode_cursor(cursor)
+    assert caught.value.errors[0].parameter == "cursor"
