@@ -27,8 +27,8 @@ test: setup ## Run every test on real services; ONLY=area runs one marker (strea
 bench: setup ## Measure throughput and latency
 	@$(PY) -m bench
 
-lock: ## Resolve the pinned, hashed requirements anew
-	@.millrace/tools/bin/uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes \
+lock: setup ## Resolve the pinned, hashed requirements anew
+	@.millrace/tools/bin/uv pip compile -q pyproject.toml --group dev --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --override <(echo 'pyarrow==18.1.0') \
 	  --custom-compile-command 'make lock' -o requirements/core.txt
 

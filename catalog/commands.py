@@ -40,7 +40,9 @@ def _table(found: dict[str, object]) -> Table:
         table.add_row(*(_cell(row[column]) for column in columns))
     table.add_section()
     table.add_row("all", _cell(found["accepted"]), _cell(found["stored"]))
-    table.caption = "  ".join(f"{m} {_cell(found[m])}" for m in ("on_time", "late", "duplicate", "dead_letters"))
+    table.caption = "  ".join(
+        f"{m} {_cell(found[m])}" for m in ("on_time", "late", "duplicate", "dead_letters")
+    )
     return table
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -26,7 +27,7 @@ from sqlglot import expressions as exp
 from millrace.contracts import SCHEMAS
 from millrace.errors import MillraceError
 
-_SIMPLE: dict[exp.DataType.Type, IcebergType] = {
+_SIMPLE: dict[Any, IcebergType] = {
     exp.DataType.Type.TEXT: StringType(),
     exp.DataType.Type.INT: IntegerType(),
     exp.DataType.Type.BIGINT: LongType(),
@@ -35,7 +36,7 @@ _SIMPLE: dict[exp.DataType.Type, IcebergType] = {
     exp.DataType.Type.BOOLEAN: BooleanType(),
     exp.DataType.Type.TIMESTAMPTZ: TimestamptzType(),
 }
-_TRANSFORMS: dict[str, Transform[int, int | None]] = {
+_TRANSFORMS: dict[str, Transform[Any, Any]] = {
     "MONTHS": MonthTransform(),
     "DAYS": DayTransform(),
     "HOURS": HourTransform(),

@@ -1,4 +1,4 @@
-"""The conservation ledger: what Kafka acknowledged against what `iot.readings` holds, coordinate by coordinate."""
+"""The conservation ledger: what Kafka acknowledged against what `iot.readings` holds, offset by offset."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -92,7 +92,9 @@ class Tally:
 
 
 def balance(
-    ends: dict[int, int], rows: Iterable[tuple[npt.NDArray[np.int32], Offsets, npt.NDArray[np.str_]]], dead: int
+    ends: dict[int, int],
+    rows: Iterable[tuple[npt.NDArray[np.int32], Offsets, npt.NDArray[np.str_]]],
+    dead: int,
 ) -> Ledger:
     """Balance end offsets by partition against batches of (partition, offset, mark) columns."""
     tallies = {partition: Tally(accepted=end) for partition, end in ends.items()}

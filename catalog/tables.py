@@ -1,4 +1,6 @@
-"""Creates the Iceberg tables from their files and adds columns a file has gained (`python -m catalog.tables`)."""
+"""Brings the Iceberg tables to what their files say (`python -m catalog.tables`)."""
+
+from contextlib import suppress
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
@@ -11,10 +13,8 @@ from millrace.settings import settings
 
 def apply_tables(lake: Catalog) -> list[str]:
     """Bring every table to what its file says; return a line for each change."""
-    try:
+    with suppress(NamespaceAlreadyExistsError):
         lake.create_namespace(NAMESPACE)
-    except NamespaceAlreadyExistsError:
-        pass
     return [change for path in table_files() for change in _apply(lake, read_table(path))]
 
 

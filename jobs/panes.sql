@@ -6,9 +6,9 @@ about: >
   travels behind its fixed-width millisecond within the pane, so MIN and MAX of that text are the earliest and the latest.
 */
 SELECT
-  tenant, device_id, metric, window_start, window_end, window_time AS pane_time,
+  owner, metric, window_start, window_end, window_time AS pane_time,
   COUNT(*) AS readings, MIN(reading) AS minimum, MAX(reading) AS maximum, SUM(reading) AS total,
   MIN(placed) AS earliest, MAX(placed) AS latest, SUM(late) AS late_readings
 FROM TABLE(TUMBLE(
   TABLE points, DESCRIPTOR(event_time), INTERVAL '10' SECOND))
-GROUP BY tenant, device_id, metric, window_start, window_end, window_time
+GROUP BY owner, metric, window_start, window_end, window_time

@@ -4,11 +4,11 @@ reads: [classified]
 about: One row per metric of each reading that is no duplicate.
 */
 SELECT
-  tenant, device_id, metric, reading, event_time, late,
+  owner, metric, reading, event_time, late,
   CONCAT(place, CAST(reading AS STRING)) AS placed
 FROM (
   SELECT
-    tenant, device_id, event_time, metrics,
+    owner, event_time, metrics,
     CASE WHEN behind THEN 1 ELSE 0 END AS late,
     LPAD(CAST(MOD(event_time_ms, 10000) AS STRING), 4, '0') AS place
   FROM classified

@@ -80,7 +80,8 @@ if [ -n "$packages" ]; then
   # shellcheck disable=SC2086
   step "Debian packages" "$logs/packages.log" install_packages $packages
 fi
-if ! current "$stamps/environment" requirements/core.txt pyproject.toml || [ ! -x .venv/bin/millrace ]; then
+if ! current "$stamps/environment" requirements/core.txt pyproject.toml || [ ! -x .venv/bin/millrace ] ||
+  [ ! -x "$home/tools/bin/uv" ]; then
   step "Python environment" "$logs/environment.log" make_environment "$python"
   fingerprint requirements/core.txt pyproject.toml >"$stamps/environment"
 fi

@@ -1,9 +1,10 @@
 """Which messages of a log were seen before, over a bounded stretch of log time.
 
-A `SeenSet` is a hash table of 64-bit fingerprints in one numpy array: 16 to 32 bytes a message, and a batch is looked
-up and inserted in a few vector operations. Fingerprints collide with probability n / 2**64 a message (n = messages
-remembered): below 1e-11 at 100 million. `SeenLog` keeps three generations of half the memory span each and ages by
-the log's own timestamps, never by the wall clock: reading the log again gives the same answers.
+A `SeenSet` is a hash table of 64-bit fingerprints in one numpy array: 16 to 32 bytes a message, and
+a batch is looked up and inserted in a few vector operations. Fingerprints collide with probability
+n / 2**64 a message (n = messages remembered): below 1e-11 at 100 million. `SeenLog` keeps three
+generations of half the memory span each and ages by the log's own timestamps, never by the wall
+clock: reading the log again gives the same answers.
 """
 
 import numpy as np

@@ -1,25 +1,38 @@
-"""The classifier's verdict on each row of a batch of one or more log partitions."""
+"""The classifier's verdict on each row of a batch read from one or more log partitions."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from udfs.duplicates import MEMORY_MS, Fingerprints, SeenLog
+from udfs.duplicates import MEMORY_MS, Fingerprints, Flags, SeenLog
 
 PLAIN, DUPLICATE, NEWEST = 0, 1, 2
 REDUCE_ABOVE_ROWS = 1_000
 History = Callable[[int, int, int], Fingerprints]
+Numbers = npt.NDArray[np.int64]
 Verdicts = npt.NDArray[np.int8]
+
+
+class Batch(NamedTuple):
+    """Columns of a batch, rows in log order within each partition; times are epoch milliseconds."""
+
+    messages: Fingerprints
+    devices: Fingerprints
+    event_times_ms: Numbers
+    partitions: Numbers
+    offsets: Numbers
+    log_times_ms: Numbers
 
 
 class Classifier:
     """Remembers what each partition held lately; its memory can always be read back from the log.
 
-    `history(partition, before_offset, since_ms)` returns the fingerprints the log holds before an offset. It is asked
-    whenever a batch does not continue where the last one ended: at start, and after a restart rewound the offsets. So
-    the memory needs no checkpoint, and a replayed message gets the verdict it had.
+    `history(partition, before_offset, since_ms)` returns the fingerprints the log holds before an
+    offset. It is asked whenever a batch does not continue where the last one ended: at start, and
+    after a restart rewound the offsets. So the memory needs no checkpoint, and a message read again
+    gets the verdict it had.
     """
 
     def __init__(self, history: History) -> None:
@@ -27,20 +40,21 @@ class Classifier:
         self._logs: dict[int, SeenLog] = {}
         self._next_offset: dict[int, int] = {}
 
-    def verdicts(self, batch: pd.DataFrame) -> Verdicts:
-        """Classify rows in log order; columns print, device, event_time_ms, partition, offset, log_time_ms."""
-        first = np.zeros(len(batch), dtype=np.bool_)
-        for partition, rows in batch.groupby("partition", sort=False).indices.items():
-            first[rows] = self._first_seen(int(partition), batch.iloc[rows])
+    def verdicts(self, batch: Batch) -> Verdicts:
+        """Classify the rows of a batch."""
+        first = np.zeros(len(batch.messages), dtype=np.bool_)
+        for partition in np.unique(batch.partitions).tolist():
+            rows = np.flatnonzero(batch.partitions == partition)
+            first[rows] = self._first_seen(partition, batch, rows)
         wanted = wanted_hot(batch, first)
         return np.where(first, np.where(wanted, NEWEST, PLAIN), DUPLICATE).astype(np.int8)
 
-    def _first_seen(self, partition: int, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
-        offset, log_time_ms = int(rows["offset"].iloc[0]), int(rows["log_time_ms"].iloc[0])
+    def _first_seen(self, partition: int, batch: Batch, rows: Numbers) -> Flags:
+        offset, log_time_ms = int(batch.offsets[rows[0]]), int(batch.log_times_ms[rows[0]])
         if self._next_offset.get(partition) != offset:
             self._logs[partition] = self._remembered(partition, offset, log_time_ms)
-        self._next_offset[partition] = int(rows["offset"].iloc[-1]) + 1
-        return self._logs[partition].first_seen(rows["print"].to_numpy(), log_time_ms)
+        self._next_offset[partition] = int(batch.offsets[rows[-1]]) + 1
+        return self._logs[partition].first_seen(batch.messages[rows], log_time_ms)
 
     def _remembered(self, partition: int, offset: int, log_time_ms: int) -> SeenLog:
         log = SeenLog()
@@ -49,12 +63,13 @@ class Classifier:
         return log
 
 
-def wanted_hot(batch: pd.DataFrame, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def wanted_hot(batch: Batch, first: Flags) -> Flags:
     """Pick what the hot tier needs: every first row of a small batch, each device's newest of a large one."""
-    if len(batch) <= REDUCE_ABOVE_ROWS:
+    if len(first) <= REDUCE_ABOVE_ROWS:
         return first
-    rows = batch[["device", "event_time_ms"]][first]
-    newest = rows.sort_values("event_time_ms", kind="stable").drop_duplicates("device", keep="last").index
-    wanted = np.zeros(len(batch), dtype=np.bool_)
-    wanted[newest.to_numpy()] = True
+    rows = np.flatnonzero(first)
+    newest_first = rows[np.argsort(-batch.event_times_ms[rows], kind="stable")]
+    _, places = np.unique(batch.devices[newest_first], return_index=True)
+    wanted = np.zeros(len(first), dtype=np.bool_)
+    wanted[newest_first[places]] = True
     return wanted

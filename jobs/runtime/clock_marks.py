@@ -55,4 +55,4 @@ class TelemetryEdge:
             return []
         self._consumer.assign([TopicPartition("telemetry", partition, start)])
         messages = self._consumer.consume(high - start, timeout=_TIMEOUT_S)
-        return [decode(message.value()) for message in messages if not message.error()]
+        return [decode(message.value() or b"") for message in messages if not message.error()]

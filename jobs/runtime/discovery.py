@@ -48,7 +48,9 @@ def _root(file: SqlFile, files: dict[str, SqlFile]) -> str:
     found = {_follow(name, file, files) for name in file.header.reads}
     if len(found) != 1:
         raise MillraceError(
-            f"job {file.name} reads {len(found)} topics", where=f"jobs/{file.name}.sql", mend="Read one topic."
+            f"job {file.name} reads {len(found)} topics",
+            where=f"jobs/{file.name}.sql",
+            mend="Read one topic.",
         )
     return found.pop()
 

@@ -55,10 +55,10 @@ def configuration(settings: Settings, job_name: str, restore_from: str | None = 
 def plan_for_cluster(settings: Settings) -> None:
     """Let the planning JVM see what the cluster sees, and Python functions run on the cluster's workers.
 
-    Without FLINK_HOME the wheel overwrites FLINK_LIB_DIR; without the worker mode it binds the functions to a server
-    inside this process, which is gone once the job is submitted.
+    Without FLINK_HOME the wheel overwrites FLINK_LIB_DIR; without the worker mode it binds the
+    functions to a server inside this process, which is gone once the job is submitted.
     """
-    os.environ["_python_worker_execution_mode"] = "process"
+    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 (Flink's spelling)
     site = Path(next(p for p in sys.path if p.endswith("site-packages")))
     os.environ["FLINK_HOME"] = str(site / "pyflink")
     os.environ["FLINK_LIB_DIR"] = str(settings.jars / "flink-lib")

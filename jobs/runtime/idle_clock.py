@@ -16,9 +16,7 @@ class Silence:
     marks_sent: int = 0
 
 
-def observe(
-    silence: Silence | None, end_offsets: tuple[int, ...], now_ms: int
-) -> Silence:
+def observe(silence: Silence | None, end_offsets: tuple[int, ...], now_ms: int) -> Silence:
     """Return the silence as it stands: the same while nothing came, a new one otherwise."""
     if silence is None or silence.end_offsets != end_offsets:
         return Silence(end_offsets=end_offsets, since_ms=now_ms)

@@ -1,8 +1,8 @@
 """Keeps the jobs running and event time moving (`python -m jobs.runtime.keeper`).
 
-A session cluster forgets its jobs when the JobManager dies. The keeper looks every second: a job that is not there is
-submitted again from its newest checkpoint. On SIGTERM it stops each job with a savepoint. What it sees is written to
-`keeper.json` in the stack's folder.
+A session cluster forgets its jobs when the JobManager dies. The keeper looks every second: a job
+that is not there is submitted again from its newest checkpoint. On SIGTERM it stops each job with a
+savepoint. What it sees is written to `keeper.json` in the stack's folder.
 """
 
 import json
@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 from confluent_kafka import KafkaException
 
-from jobs.runtime.cluster import Cluster
 from jobs.runtime.clock_marks import TelemetryEdge
+from jobs.runtime.cluster import Cluster
 from jobs.runtime.discovery import find_jobs
 from jobs.runtime.idle_clock import Silence, due_mark_ms, observe
 from jobs.runtime.restore import newest_state, remember_job
@@ -60,7 +60,9 @@ class Keeper:
         command = [sys.executable, "-m", "jobs.runtime.submit", name, *([state.as_uri()] if state else [])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SUBMIT_TIMEOUT_S, check=False)
         if done.returncode:
-            raise MillraceError(f"job {name} could not be submitted: {done.stderr[-2000:]}", mend="Mend the job.")
+            raise MillraceError(
+                f"job {name} could not be submitted: {done.stderr[-2000:]}", mend="Mend the job."
+            )
         remember_job(self._folder, name, done.stdout.split()[-1])
 
     def _report(self) -> None:

@@ -49,6 +49,7 @@ def _identities(consumer: Consumer, start: int, before_offset: int) -> Iterator[
         for message in messages:
             if message.error():
                 raise KafkaException(message.error())
-            position = message.offset() + 1
-            if message.offset() < before_offset:
-                yield identity(message.value())
+            offset = message.offset() or 0
+            position = offset + 1
+            if offset < before_offset:
+                yield identity(message.value() or b"")

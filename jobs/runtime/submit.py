@@ -6,7 +6,7 @@ from pyflink.table import StatementSet, TableEnvironment
 
 from jobs.runtime.connectors import bind
 from jobs.runtime.discovery import Job, find_jobs
-from jobs.runtime.environment import configuration, table_environment, plan_for_cluster
+from jobs.runtime.environment import configuration, plan_for_cluster, table_environment
 from millrace.errors import MillraceError
 from millrace.settings import Settings, settings
 

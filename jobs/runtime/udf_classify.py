@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import FunctionContext, ScalarFunction, udf
@@ -10,7 +11,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 from jobs.runtime.log_history import read_history
 from millrace.settings import settings
 from udfs.fingerprint import fingerprints
-from udfs.verdict import Classifier
+from udfs.verdict import Batch, Classifier
 
 TOPIC = "telemetry"
 
@@ -26,17 +27,14 @@ class Classify(ScalarFunction):  # type: ignore[misc]
 
     def eval(self, *columns: "pd.Series[Any]") -> "pd.Series[int]":
         """Classify one Arrow batch."""
-        tenant, device_id, event_id, event_time_ms, partition, offset, log_time = columns
-        device = tenant + "/" + device_id
-        batch = pd.DataFrame(
-            {
-                "print": fingerprints(device + "/" + event_id),
-                "device": device,
-                "event_time_ms": event_time_ms,
-                "partition": partition,
-                "offset": offset,
-                "log_time_ms": log_time.astype("datetime64[ms, UTC]").astype("int64"),
-            }
+        identity, owner, event_time_ms, partition, offset, log_time = columns
+        batch = Batch(
+            messages=fingerprints(identity),
+            devices=fingerprints(owner),
+            event_times_ms=event_time_ms.to_numpy(np.int64),
+            partitions=partition.to_numpy(np.int64),
+            offsets=offset.to_numpy(np.int64),
+            log_times_ms=log_time.to_numpy("datetime64[ms]").astype(np.int64),
         )
         return pd.Series(self._classifier.verdicts(batch))
 

@@ -39,7 +39,12 @@ class WriteLatest(ScalarFunction):  # type: ignore[misc]
 def _fill(pipeline: Pipeline, script: Script, rows: list[_Row]) -> None:
     newest: dict[tuple[str, str], int] = {}
     for tenant, device_id, event_time_ms, received_at_ms, metrics, *position in rows:
-        arguments = [event_time_ms, received_at_ms, _location(*position), *metric_arguments(metrics)]
+        arguments: list[str | int] = [
+            event_time_ms,
+            received_at_ms,
+            _location(*position),
+            *metric_arguments(metrics),
+        ]
         script(keys=[device_key(tenant, device_id)], args=arguments, client=pipeline)
         newest[tenant, device_id] = max(event_time_ms, newest.get((tenant, device_id), 0))
     for (tenant, device_id), event_time_ms in newest.items():

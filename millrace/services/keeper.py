@@ -32,6 +32,6 @@ SERVICE = Service(
     needs=("jobmanager", "taskmanager", "redis", "topics", "migrations", "tables"),
     prepare=_forget,
     ready=_ready,
-    patience_s=180,
+    patience_s=300,
     stop_wait_s=90,
 )

@@ -81,7 +81,9 @@ class Display:
             if not self._console.is_terminal and step in _SETTLED:
                 mark = _MARKS[step].plain
                 self._console.print(
-                    f"{mark} {row.about:<26} {row.elapsed():>7}  {note}".rstrip(), highlight=False
+                    f"{mark} {row.about:<26} {row.elapsed():>7}  {note}".rstrip(),
+                    highlight=False,
+                    soft_wrap=True,
                 )
 
     def _table(self) -> Table:

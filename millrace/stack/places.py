@@ -11,8 +11,8 @@ from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 _SOCKET_PATH_LIMIT = 100
-_TOOL_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 JAVA_VERSION = "17"
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 def venv_bin() -> Path:
@@ -47,7 +47,7 @@ def supervisor_pid_file(settings: Settings) -> Path:
 def find_tool(name: str) -> Path | None:
     """Find a program on PATH or where Debian keeps daemons and PostgreSQL's programs."""
     postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    folders = [os.environ.get("PATH", ""), *_TOOL_FOLDERS, *map(str, postgres)]
+    folders = [os.environ.get("PATH", ""), *SYSTEM_PATH, *map(str, postgres)]
     found = shutil.which(name, path=os.pathsep.join(folders))
     return Path(found) if found else None
 

@@ -38,7 +38,7 @@ class Service:
     tools: tuple[str, ...] = ()
     profile: Profile = "core"
     once: bool = False
-    patience_s: int = 90
+    patience_s: int = 180
     stop_wait_s: int = 15
 
     def url(self, settings: Settings) -> str:

@@ -11,7 +11,7 @@ from itertools import chain
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
 from millrace.stack import places
-from millrace.stack.discovery import is_present
+from millrace.stack.discovery import is_present, services
 from millrace.stack.occupancy import require_free
 from millrace.stack.service import Service
 from millrace.stack.supervision import Supervisor, variables
@@ -42,9 +42,9 @@ class NotReachedError(MillraceError):
 class Ascent:
     """One run of `millrace up` over a set of services; `watch` hears of every step."""
 
-    def __init__(self, settings: Settings, services: dict[str, Service], watch: Watcher) -> None:
+    def __init__(self, settings: Settings, chosen: dict[str, Service], watch: Watcher) -> None:
         self._settings = settings
-        self._services = services
+        self._services = chosen
         self._watch = watch
         self._supervisor = Supervisor(settings)
         self._given_up = threading.Event()
@@ -52,7 +52,8 @@ class Ascent:
     def run(self) -> None:
         """Bring everything up; raise the first real error after the others have settled."""
         present = {name: s for name, s in self._services.items() if is_present(s)}
-        self._supervisor.ensure(service for service in present.values() if not service.once)
+        # supervisord ends what its configuration no longer names, so it hears of the unchosen too.
+        self._supervisor.ensure(s for s in services().values() if not s.once and is_present(s))
         reached: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(max_workers=len(self._services)) as pool:
             for name, service in self._services.items():
@@ -78,7 +79,8 @@ class Ascent:
             self._watch(service.name, Step.SKIPPED, error.what)
             raise
         except BaseException as error:
-            self._watch(service.name, Step.FAILED, str(error).splitlines()[0])
+            said = error.what if isinstance(error, MillraceError) else str(error)
+            self._watch(service.name, Step.FAILED, said)
             raise
 
     def _await_needs(self, service: Service, reached: dict[str, Future[None]]) -> None:
@@ -142,11 +144,11 @@ class Ascent:
         lines = last_lines(
             places.log_file(self._settings, service.name).read_text(errors="replace"), _LOG_LINES
         )
-        said = "".join(f"\n  {line}" for line in lines)
+        said = "".join(f"\n    {line}" for line in lines) or " nothing"
         return MillraceError(
-            f"{what}; it last said:{said}\n",
+            what,
             where=str(places.log_file(self._settings, service.name)),
-            mend=f"`millrace logs {service.name}` shows more, `millrace doctor` checks the machine.",
+            mend=f"`millrace doctor` checks the machine; `millrace logs {service.name}` has more:{said}",
         )
 
 
@@ -155,25 +157,25 @@ def last_lines(text: str, count: int) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-count:]
 
 
-def closure(services: dict[str, Service], wanted: list[str]) -> dict[str, Service]:
+def closure(known: dict[str, Service], wanted: list[str]) -> dict[str, Service]:
     """Return the wanted services and all they need, in order; raise MillraceError for an unknown name."""
-    unknown = [name for name in wanted if name not in services]
+    unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise MillraceError(f"no service is called {unknown[0]}", mend=f"There are: {', '.join(services)}.")
+        raise MillraceError(f"no service is called {unknown[0]}", mend=f"There are: {', '.join(known)}.")
     chosen, queue = set[str](), list(wanted)
     while queue:
         name = queue.pop()
         chosen.add(name)
-        queue.extend(need for need in services[name].needs if need not in chosen)
-    return {name: service for name, service in services.items() if name in chosen}
+        queue.extend(need for need in known[name].needs if need not in chosen)
+    return {name: service for name, service in known.items() if name in chosen}
 
 
-def of_profiles(services: dict[str, Service], *profiles: str) -> dict[str, Service]:
+def of_profiles(known: dict[str, Service], *profiles: str) -> dict[str, Service]:
     """Return the services of some profiles and all they need, in order."""
-    names = [name for name, service in services.items() if service.profile in profiles]
-    return closure(services, names)
+    names = [name for name, service in known.items() if service.profile in profiles]
+    return closure(known, names)
 
 
-def needed_tools(services: dict[str, Service]) -> list[str]:
+def needed_tools(known: dict[str, Service]) -> list[str]:
     """Return every program the services call, sorted."""
-    return sorted(set(chain.from_iterable(service.tools for service in services.values())))
+    return sorted(set(chain.from_iterable(service.tools for service in known.values())))

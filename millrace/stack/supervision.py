@@ -94,7 +94,8 @@ stdout_logfile_backups=3
 
 
 def _variables(settings: Settings, service: Service) -> Mapping[str, str]:
-    path = f"{places.venv_bin()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    # Not the caller's PATH: `up` from another shell must not look like a change of configuration.
+    path = os.pathsep.join([str(places.venv_bin()), f"{places.java_home()}/bin", *places.SYSTEM_PATH])
     common = {"PATH": path, "PYTHONUNBUFFERED": "1", "JAVA_HOME": str(places.java_home())}
     return {**common, **settings.environment(), **service.environment(settings)}
 
@@ -110,7 +111,15 @@ def _quoted(word: str) -> str:
 
 
 def _environment(pairs: Mapping[str, str]) -> str:
-    return ",".join(f"{name}={_quoted(value)}" for name, value in sorted(pairs.items()))
+    return ",".join(f"{name}={_enclosed(name, value)}" for name, value in sorted(pairs.items()))
+
+
+def _enclosed(name: str, value: str) -> str:
+    # supervisord knows both quotation marks here, but no way to escape one.
+    mark = "'" if '"' in value else '"'
+    if mark in value or "\n" in value:
+        raise MillraceError(f"variable {name} mixes both quotation marks", mend="Write it with one kind.")
+    return f"{mark}{value.replace('%', '%%')}{mark}"
 
 
 def _file_limit() -> int:

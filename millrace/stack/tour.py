@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -84,7 +84,10 @@ def show(console: Console, settings: Settings, seconds: float) -> None:
             if time.monotonic() - ledger_at > _LEDGER_EVERY_S:
                 ledger, ledger_at = _ledger(), time.monotonic()
             live.update(figures(pulses, ledger))
-    console.print(ways_in(settings))
+    console.print("", addresses(settings), "", "[dim]Your own device[/]")
+    for line in (http_line(settings), mqtt_line(settings)):
+        # Soft wrap: a line that is copied must stay one line.
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _pulse(settings: Settings) -> Pulse:
@@ -118,8 +121,8 @@ def _balance(ledger: Mapping[str, Any] | None) -> Text:
     return Text(f"of {accepted} accepted: not balanced yet", style="yellow")
 
 
-def ways_in(settings: Settings) -> Group:
-    """Return every address, and one line to send a reading by HTTP and by MQTT."""
+def addresses(settings: Settings) -> Table:
+    """Return every address, and where the passwords are."""
     view = Table.grid(padding=(0, 2))
     view.add_column(min_width=18, style="dim")
     view.add_column()
@@ -130,14 +133,7 @@ def ways_in(settings: Settings) -> Group:
         "Redis, PostgreSQL", f"{settings.address('redis')}, {settings.address('postgres')} (user millrace)"
     )
     view.add_row("passwords", str(settings.folder / "secrets.json"))
-    return Group(
-        "",
-        view,
-        "",
-        Text("Your own device:", style="dim"),
-        Text(http_line(settings)),
-        Text(mqtt_line(settings)),
-    )
+    return view
 
 
 def http_line(settings: Settings) -> str:

@@ -23,6 +23,7 @@ TBLPROPERTIES (
   'format-version' = '2',
   'write.parquet.compression-codec' = 'zstd',
   'write.parquet.compression-level' = '1',
+  'write.parquet.dict-size-bytes' = '262144',
   'write.distribution-mode' = 'none',
   'write.metadata.delete-after-commit.enabled' = 'true',
   'write.metadata.previous-versions-max' = '20'

@@ -77,6 +77,25 @@ def test_up_starts_what_is_asked_for_and_a_second_up_leaves_it_alone(small: Stac
     assert small.states() == before
 
 
+def test_up_of_one_service_leaves_the_others_alone_whatever_the_shell(small: Stack) -> None:
+    small.run("up", "redis")
+    before = small.states()["redis"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"/nowhere:{os.environ['PATH']}")
+        assert small.run("up", "mosquitto").returncode == 0
+    assert small.states()["redis"] == before
+
+
+def test_a_changed_setting_takes_effect_at_the_next_up(small: Stack) -> None:
+    small.run("up", "redis")
+    before = small.states()["redis"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MILLRACE_REDIS__MAX_MEMORY", "33mb")
+        assert small.run("up", "redis").returncode == 0
+    assert small.states()["redis"] != before
+    assert "maxmemory 33mb" in (small.settings.folder / "redis" / "redis.conf").read_text()
+
+
 def test_a_killed_service_comes_back(small: Stack) -> None:
     small.run("up", "redis")
     _, pid = small.states()["redis"]
