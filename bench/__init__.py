@@ -1,1 +1,1 @@
-"""Benchmarks; no product file imports from here."""
+"""Benchmarks (`make bench`); no product file imports from here."""

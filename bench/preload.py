@@ -11,8 +11,11 @@ METRICS = ("temperature_c", "humidity_pct", "pressure_hpa")
 _VALUES = 997
 
 
-def readings(count: int, devices: int, end_ms: int) -> Iterator[Reading]:
-    """Yield `count` readings of `devices` devices at 1 Hz each, in event-time order, ending at `end_ms`."""
+def readings(run: str, count: int, devices: int, end_ms: int) -> Iterator[Reading]:
+    """Yield `count` readings of `devices` devices at 1 Hz each, in event-time order, ending at `end_ms`.
+
+    `run` makes the event ids of one run differ from those of another.
+    """
     values = _values()
     seconds = -(-count // devices)
     for place in range(count):
@@ -21,7 +24,7 @@ def readings(count: int, devices: int, end_ms: int) -> Iterator[Reading]:
         yield Reading(
             tenant="bench",
             device_id=f"dev-{device:05d}",
-            event_id=f"{second:x}",
+            event_id=f"{run}{second:x}",
             event_time=event_time_ms,
             metrics=values[place % _VALUES],
             received_at=event_time_ms + 50,
@@ -43,7 +46,7 @@ def preload(bootstrap: str, count: int, devices: int, end_ms: int) -> None:
             "partitioner": "murmur2_random",
         }
     )
-    for reading in readings(count, devices, end_ms):
+    for reading in readings(f"{end_ms:x}-", count, devices, end_ms):
         _produce(producer, reading)
     producer.flush()
 

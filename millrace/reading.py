@@ -108,7 +108,7 @@ def _location(location: Location | None) -> bytes:
     if location is None:
         return _NULL
     altitude = _NULL if location.alt_m is None else _PRESENT + _double(location.alt_m)
-    return b"".join((_PRESENT, _double(location.lat), _double(location.lon), altitude))
+    return b"".join((_PRESENT, _PRESENT, _double(location.lat), _PRESENT, _double(location.lon), altitude))
 
 
 def _attributes(attributes: dict[str, str] | None) -> bytes:

@@ -1,6 +1,8 @@
 /* source
 owner: data-platform
-about: The telemetry topic, and the clock marks that let event time pass while it is silent.
+about: >
+  The telemetry topic, and the clock marks that let event time pass while it is silent. Flink drops NOT NULL inside a
+  nullable ROW, so the Avro fields of `location` are nullable too.
 */
 CREATE TEMPORARY TABLE telemetry (
   tenant STRING NOT NULL,
@@ -8,7 +10,7 @@ CREATE TEMPORARY TABLE telemetry (
   event_id STRING NOT NULL,
   event_time_ms BIGINT NOT NULL,
   metrics MAP<STRING NOT NULL, DOUBLE NOT NULL> NOT NULL,
-  location ROW<lat DOUBLE NOT NULL, lon DOUBLE NOT NULL, alt_m DOUBLE>,
+  location ROW<lat DOUBLE, lon DOUBLE, alt_m DOUBLE>,
   attributes MAP<STRING NOT NULL, STRING NOT NULL>,
   received_at_ms BIGINT NOT NULL,
   source STRING NOT NULL,

@@ -1,0 +1,104 @@
+"""Preloaded readings through readings + rollups into Iceberg and Redis, as fast as the machine goes.
+
+The stream is stopped, the topic filled, the stream started. The first readings warm the JVM up and
+are not counted. `processed` counts until the source has read the last reading (the pipeline is
+back-pressured, so everything downstream is a fraction of a second behind); `committed` until Iceberg
+holds it, which waits for the next checkpoint.
+"""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from bench.preload import preload
+from bench.processes import cpu_seconds
+from catalog.lake import load_lake
+from catalog.ledger_source import end_offsets, stored_rows
+from millrace.clock import now_ms
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+
+_LOOK_EVERY_S = 0.25
+_PATIENCE_S = 600.0
+
+
+class DrainFigures(NamedTuple):
+    """What one drain took; CPU by role in seconds."""
+
+    counted: int
+    processed_s: float
+    committed_s: float
+    cpu_s: Counter[str]
+
+
+def drain(settings: Settings, count: int, warm_up: int, devices: int) -> DrainFigures:
+    """Run one drain on a running stack."""
+    before = sum(end_offsets(settings.address("kafka"), "telemetry").values())
+    _supervisor(settings, "stop")
+    preload(settings.address("kafka"), warm_up + count, devices, now_ms())
+    _supervisor(settings, "start")
+    source = _Source(settings)
+    source.wait_for(warm_up)
+    started, cpu_before = time.monotonic(), cpu_seconds()
+    already = source.read()
+    source.wait_for(warm_up + count)
+    processed_s = time.monotonic() - started
+    _wait_stored(settings, before + warm_up + count)
+    committed_s = time.monotonic() - started
+    return DrainFigures(
+        counted=warm_up + count - already,
+        processed_s=processed_s,
+        committed_s=committed_s,
+        cpu_s=cpu_seconds() - cpu_before,
+    )
+
+
+class _Source:
+    """How many records the stream's source has read since it was started."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._http = httpx.Client(base_url=f"http://{settings.address('flink_rest')}", timeout=10)
+
+    def wait_for(self, records: int) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while self.read() < records:
+            if time.monotonic() > deadline:
+                raise MillraceError(
+                    f"the stream read {self.read()} of {records} in time", mend="See its logs."
+                )
+            time.sleep(_LOOK_EVERY_S)
+
+    def read(self) -> int:
+        jobs = self._http.get("/jobs/overview").json()["jobs"]
+        running = [job["jid"] for job in jobs if job["state"] == "RUNNING"]
+        return self._records(running[0]) if running else 0
+
+    def _records(self, job: str) -> int:
+        vertices = self._http.get(f"/jobs/{job}").json()["vertices"]
+        source = next(vertex["id"] for vertex in vertices if vertex["name"].startswith("Source"))
+        place = f"/jobs/{job}/vertices/{source}/subtasks/metrics"
+        name = "Source__telemetry[1].numRecordsIn"
+        metrics = self._http.get(place, params={"get": name, "agg": "sum"}).json()
+        return int(metrics[0]["sum"]) if metrics else 0
+
+
+def _supervisor(settings: Settings, verb: str) -> None:
+    control = str(Path(sys.executable).parent / "supervisorctl")
+    command = [control, "-c", str(settings.folder / "supervisord.conf"), verb, "keeper"]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+def _wait_stored(settings: Settings, rows: int) -> None:
+    lake = load_lake(settings)
+    deadline = time.monotonic() + _PATIENCE_S
+    while stored_rows(lake.load_table(("iot", "readings"))) < rows:
+        if time.monotonic() > deadline:
+            raise MillraceError(
+                f"the lake never held {rows} rows", mend="`millrace ledger` says what is missing."
+            )
+        time.sleep(_LOOK_EVERY_S)
