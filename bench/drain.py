@@ -24,7 +24,7 @@ from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 _LOOK_EVERY_S = 0.25
-_PATIENCE_S = 600.0
+_PATIENCE_S = 240.0
 
 
 class DrainFigures(NamedTuple):

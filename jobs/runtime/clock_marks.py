@@ -14,13 +14,20 @@ class TelemetryEdge:
 
     def __init__(self, bootstrap: str) -> None:
         shared = {"bootstrap.servers": bootstrap}
-        self._consumer = Consumer(shared | {"group.id": "millrace-clock", "enable.auto.commit": False})
+        # The group of the jobs, joined by nobody here: its committed offsets say how far they have read.
+        self._consumer = Consumer(shared | {"group.id": "millrace-jobs", "enable.auto.commit": False})
         self._producer = Producer(shared | {"acks": "all"})
         self._partitions = range(topics()["telemetry"].partitions)
 
     def end_offsets(self) -> tuple[int, ...]:
         """Return the end offset of each partition."""
         return tuple(self._bounds(partition)[1] for partition in self._partitions)
+
+    def read_offsets(self) -> tuple[int, ...]:
+        """Return where the jobs stood in each partition at their last checkpoint."""
+        places = [TopicPartition("telemetry", partition) for partition in self._partitions]
+        committed = self._consumer.committed(places, timeout=_TIMEOUT_S)
+        return tuple(max(place.offset, 0) for place in committed)
 
     def newest_event_time_ms(self) -> int | None:
         """Return the newest event time among the last messages of each partition."""

@@ -8,7 +8,7 @@ MARK_EVERY_MS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Silence:
-    """A topic that has not grown: since when, its newest event time, how far time was carried on."""
+    """A topic that has not grown and is read to its end: since when, and how far time was carried on."""
 
     end_offsets: tuple[int, ...]
     since_ms: int
@@ -16,8 +16,15 @@ class Silence:
     marks_sent: int = 0
 
 
-def observe(silence: Silence | None, end_offsets: tuple[int, ...], now_ms: int) -> Silence:
-    """Return the silence as it stands: the same while nothing came, a new one otherwise."""
+def observe(
+    silence: Silence | None, end_offsets: tuple[int, ...], read_offsets: tuple[int, ...], now_ms: int
+) -> Silence | None:
+    """Return the silence as it stands: none while the stream has readings to catch up with.
+
+    A mark sent to a stream that lags would be read before the readings it follows and lost on them.
+    """
+    if read_offsets != end_offsets:
+        return None
     if silence is None or silence.end_offsets != end_offsets:
         return Silence(end_offsets=end_offsets, since_ms=now_ms)
     return silence

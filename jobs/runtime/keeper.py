@@ -82,9 +82,9 @@ class IdleClock:
 
     def look(self, now_ms: int) -> None:
         """Send the mark that is due, if one is."""
-        silence = observe(self._silence, self._edge.end_offsets(), now_ms)
-        ahead_ms = due_mark_ms(silence, now_ms, self._idle_after_ms)
-        if ahead_ms is not None:
+        silence = observe(self._silence, self._edge.end_offsets(), self._edge.read_offsets(), now_ms)
+        ahead_ms = due_mark_ms(silence, now_ms, self._idle_after_ms) if silence else None
+        if silence and ahead_ms is not None:
             silence = self._mark(silence, ahead_ms, now_ms)
         self._silence = silence
 

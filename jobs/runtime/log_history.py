@@ -19,7 +19,7 @@ _TIMEOUT_S = 30.0
 def read_history(
     bootstrap: str, topic: str, partition: int, before_offset: int, since_ms: int
 ) -> Fingerprints:
-    """Return the fingerprints of the messages in [since_ms, before_offset); KafkaException when unreadable."""
+    """Return the fingerprints of what lies in [since_ms, before_offset); KafkaException when unreadable."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "millrace-history", "enable.auto.commit": False}
     )
@@ -43,7 +43,9 @@ def _start_offset(consumer: Consumer, topic: str, partition: int, since_ms: int)
 def _identities(consumer: Consumer, start: int, before_offset: int) -> Iterator[str]:
     position = start
     while position < before_offset:
-        messages: list[Message] = consumer.consume(_BATCH, timeout=_TIMEOUT_S)
+        # `consume` waits until it has as many as asked for: more than there are would take the whole timeout.
+        wanted = min(_BATCH, before_offset - position)
+        messages: list[Message] = consumer.consume(wanted, timeout=_TIMEOUT_S)
         if not messages:
             raise KafkaException(f"the log gave nothing at offset {position} for {_TIMEOUT_S} s")
         for message in messages:

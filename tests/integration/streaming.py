@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from redis import Redis
@@ -17,21 +17,20 @@ from udfs.hot_series import HOUR_MS, Pane, hour_start, series_key, unpack_hour
 
 LOOK_EVERY_S = 0.5
 Rows = list[dict[str, Any]]
+Found = TypeVar("Found")
 
 
 def send(stack: Settings, *readings: dict[str, Any]) -> dict[str, Any]:
     """Post readings over HTTP; what the gateway answered."""
     token = load_secrets(stack).tenant_token(stack.tenant)
     url = f"http://{stack.address('gateway_http')}/v1/telemetry"
-    reply = httpx.post(
-        url, json=list(readings), headers={"Authorization": f"Bearer {token}"}, timeout=30
-    )
+    reply = httpx.post(url, json=list(readings), headers={"Authorization": f"Bearer {token}"}, timeout=30)
     reply.raise_for_status()
     answer: dict[str, Any] = reply.json()
     return answer
 
 
-def until[Found](look: Callable[[], Found], enough: Callable[[Found], bool], patience_s: float) -> Found:
+def until(look: Callable[[], Found], enough: Callable[[Found], bool], patience_s: float) -> Found:
     """Look until it is enough, or fail with what was there at the end."""
     deadline = time.monotonic() + patience_s
     while not enough(found := look()):

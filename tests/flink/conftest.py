@@ -1,0 +1,30 @@
+"""One JVM for these tests, told where Flink and its jars are before PyFlink starts it."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.runtime.discovery import Job, find_jobs
+from jobs.runtime.environment import plan_for_cluster
+from millrace.settings import ROOT, Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flink() -> Iterator[None]:
+    """Lay Flink's class path as the jobs do, but let Python functions run in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FLINK_HOME", "FLINK_LIB_DIR", "PATH", "_python_worker_execution_mode"):
+            patch.setenv(name, os.environ.get(name, ""))
+        plan_for_cluster(Settings(home=ROOT / ".millrace"))
+        patch.delenv("_python_worker_execution_mode")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
+        yield
+
+
+@pytest.fixture(scope="session")
+def job() -> Job:
+    """The one job there is: everything that reads telemetry."""
+    (found,) = find_jobs()
+    return found

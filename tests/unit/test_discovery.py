@@ -1,0 +1,124 @@
+"""Job files: what their header says, how they are grouped, and that they say the truth."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.runtime.discovery import FOLDER, Job, find_jobs
+from jobs.runtime.sql_file import SqlFile, read_sql_file
+from millrace.contracts import topics
+from millrace.errors import MillraceError
+
+pytestmark = pytest.mark.stream
+
+FILES = [read_sql_file(path) for path in sorted(FOLDER.glob("*.sql"))]
+# A table stands behind FROM, JOIN or TABLE; what opens a parenthesis is a sub-query or a function.
+READ = re.compile(r"\b(?:FROM|JOIN|TABLE)\s+([A-Za-z_][\w.]*)(?!\s*\(|[\w.])", re.IGNORECASE)
+WRITTEN = re.compile(r"\bINSERT\s+INTO\s+([\w.]+)", re.IGNORECASE)
+CALLED = re.compile(r"\bwrite_(\w+)\(")
+NO_TABLE = {"window_start"}  # EXTRACT(SECOND FROM window_start)
+HOT = {"latest": "redis.device", "panes": "redis.series"}
+
+
+def lay(folder: Path, name: str, kind: str, reads: str, sql: str = "SELECT 1", extra: str = "") -> None:
+    header = f"/* {kind}\nowner: me\nreads: [{reads}]\nabout: it\n{extra}*/\n"
+    (folder / f"{name}.sql").write_text(header + sql + "\n")
+
+
+def names(files: tuple[SqlFile, ...]) -> list[str]:
+    return [file.name for file in files]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_job_reads_exactly_the_tables_its_header_names(file: SqlFile) -> None:
+    found = {name for text in file.statements for name in READ.findall(text)} - NO_TABLE
+    assert found == set(file.header.reads)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_job_writes_exactly_what_its_header_names(file: SqlFile) -> None:
+    sql = ";".join(file.statements)
+    tables = {name.removeprefix("lake.") for name in WRITTEN.findall(sql)} - {"written"}
+    assert tables | {HOT[name] for name in CALLED.findall(sql)} == set(file.header.writes)
+    assert (file.kind == "insert") == bool(file.header.writes)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_a_view_is_one_query_and_every_other_statement_an_insert(file: SqlFile) -> None:
+    openings = [text.split(maxsplit=1)[0].upper() for text in file.statements]
+    assert openings == (["SELECT"] if file.kind == "view" else ["INSERT"] * len(openings))
+    assert openings
+
+
+def test_every_view_is_used_and_every_insert_runs() -> None:
+    jobs = find_jobs()
+    assert {name for job in jobs for name in names(job.views)} == {f.name for f in FILES if f.kind == "view"}
+    assert sorted(name for job in jobs for name in names(job.inserts)) == sorted(
+        file.name for file in FILES if file.kind == "insert"
+    )
+    assert {job.name for job in jobs} <= set(topics())
+
+
+def test_inserts_of_one_topic_are_one_job(tmp_path: Path) -> None:
+    lay(tmp_path, "a", "insert", "telemetry")
+    lay(tmp_path, "b", "insert", "telemetry")
+    lay(tmp_path, "c", "insert", "telemetry.dead-letter")
+    assert [(job.name, names(job.inserts)) for job in find_jobs(tmp_path)] == [
+        ("telemetry", ["a", "b"]),
+        ("telemetry.dead-letter", ["c"]),
+    ]
+
+
+def test_a_view_follows_the_views_it_reads_and_comes_once(tmp_path: Path) -> None:
+    lay(tmp_path, "a_last", "view", "z_first, m_middle")
+    lay(tmp_path, "m_middle", "view", "z_first")
+    lay(tmp_path, "z_first", "view", "telemetry")
+    lay(tmp_path, "unused", "view", "telemetry")
+    lay(tmp_path, "one", "insert", "a_last")
+    lay(tmp_path, "two", "insert", "m_middle")
+    (job,) = find_jobs(tmp_path)
+    assert isinstance(job, Job)
+    assert names(job.views) == ["z_first", "m_middle", "a_last"]
+
+
+def test_a_job_that_reads_two_topics_is_refused(tmp_path: Path) -> None:
+    lay(tmp_path, "both", "insert", "telemetry, telemetry.dead-letter")
+    with pytest.raises(MillraceError, match="job both reads 2 topics"):
+        find_jobs(tmp_path)
+
+
+def test_a_name_nobody_knows_is_refused_where_it_stands(tmp_path: Path) -> None:
+    lay(tmp_path, "one", "insert", "middle")
+    lay(tmp_path, "middle", "view", "telemetri")
+    with pytest.raises(MillraceError, match="`reads: telemetri`") as raised:
+        find_jobs(tmp_path)
+    assert raised.value.where == "jobs/middle.sql"
+
+
+def test_statements_are_told_apart_by_the_semicolon_that_ends_a_line(tmp_path: Path) -> None:
+    lay(tmp_path, "one", "insert", "telemetry", "INSERT INTO a SELECT ';' FROM t;\n\nINSERT INTO b SELECT 1;")
+    assert read_sql_file(tmp_path / "one.sql").statements == (
+        "INSERT INTO a SELECT ';' FROM t",
+        "INSERT INTO b SELECT 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("SELECT 1\n", "begins with"),
+        ("/* table\nowner: me\nreads: []\nabout: it\n*/\nSELECT 1\n", "begins with"),
+        ("/* view\nowner: me\nSELECT 1\n", "begins with"),
+        ("/* view\nowner: me\nreads: []\nabout: it\nwritse: [x]\n*/\nSELECT 1\n", "writse"),
+        ("/* view\nowner: me\nabout: it\n*/\nSELECT 1\n", "reads"),
+        ("/* view\nowner: [me\n*/\nSELECT 1\n", "header is wrong"),
+        ("/* view\n*/\nSELECT 1\n", "header is wrong"),
+    ],
+)
+def test_a_wrong_header_says_what_is_wrong_and_in_which_file(tmp_path: Path, text: str, wrong: str) -> None:
+    path = tmp_path / "job.sql"
+    path.write_text(text)
+    with pytest.raises(MillraceError, match=wrong) as raised:
+        read_sql_file(path)
+    assert raised.value.where == str(path)
