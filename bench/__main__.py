@@ -14,6 +14,7 @@ from millrace.settings import settings
 
 GOAL_PER_S = 100_000
 FLOOR_PER_S = 80_000
+WARM_UP_S = 20.0
 
 
 def main(
@@ -31,6 +32,7 @@ def main(
     subprocess.run([MILLRACE, "up"], check=True)
     try:
         console.print(f"freshness: {rate:,} readings/s over MQTT for {seconds:.0f} s ...")
+        freshness(settings(), rate, 200, WARM_UP_S)
         console.print(_freshness_table(freshness(settings(), rate, 200, seconds)))
         console.print(f"drain: preloading {warm_up + readings:,} readings ...")
         figures = drain(settings(), readings, warm_up, devices)

@@ -49,10 +49,16 @@ class Keeper:
     def stop(self) -> None:
         """Stop every job with a savepoint; one that cannot keeps its last checkpoint."""
         for name in self.names:
-            job = self._cluster.alive(name)
-            if job:
-                target = (self._folder / "savepoints" / name).as_uri()
-                _log.info("stopped %s at %s", name, self._cluster.stop_with_savepoint(job["jid"], target))
+            try:
+                self._stop(name)
+            except (httpx.HTTPError, MillraceError) as error:
+                _log.warning("no savepoint of %s, its last checkpoint stands: %s", name, error)
+
+    def _stop(self, name: str) -> None:
+        job = self._cluster.alive(name)
+        if job:
+            target = (self._folder / "savepoints" / name).as_uri()
+            _log.info("stopped %s at %s", name, self._cluster.stop_with_savepoint(job["jid"], target))
 
     def _submit(self, name: str) -> None:
         state = newest_state(self._folder, name)

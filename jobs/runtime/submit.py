@@ -34,6 +34,13 @@ def submit(settings: Settings, name: str, restore_from: str | None = None) -> st
     return str(client.get_job_id())
 
 
+def explain(settings: Settings, name: str) -> str:
+    """Plan a job without running it; return Flink's optimized plan. Raises what Flink has against it."""
+    plan_for_cluster(settings)
+    tables = table_environment(configuration(settings, name))
+    return str(plan(tables, _named(name), settings).explain())
+
+
 def _named(name: str) -> Job:
     jobs = {job.name: job for job in find_jobs()}
     if name not in jobs:

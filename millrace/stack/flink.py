@@ -54,7 +54,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "rest.port": settings.port("flink_rest"),
         "taskmanager.host": host,
         "taskmanager.bind-host": host,
-        "taskmanager.numberOfTaskSlots": max(4, 2 * flink.parallelism),
+        "taskmanager.numberOfTaskSlots": flink.parallelism,
         "taskmanager.memory.process.size": flink.taskmanager_memory,
         "taskmanager.memory.managed.fraction": 0.3,
         "parallelism.default": flink.parallelism,

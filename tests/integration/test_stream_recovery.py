@@ -2,17 +2,21 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 from uuid import uuid4
 
+import pandas as pd
 import pytest
 
+from jobs.runtime.log_history import read_history
 from millrace.clock import now_ms
 from millrace.settings import Settings
 from tests.integration.streaming import lake_rows, millrace, redis_panes, send, until
+from udfs.fingerprint import fingerprints
 
 pytestmark = [pytest.mark.integration, pytest.mark.stream, pytest.mark.timeout(300)]
 
@@ -82,6 +86,25 @@ def test_duplicates_on_both_sides_of_the_kill_are_known_as_such(stack: Settings,
         singles = [(str(number), False) for number in range(BATCHES)]
         seconds = [(str(number), True) for number in range(0, BATCHES, 3)]
         assert sorted(marks) == sorted(singles + seconds)
+
+
+def test_the_memory_of_a_partition_is_read_back_whole_and_at_once(
+    stack: Settings, devices: list[str]
+) -> None:
+    rows = [row for name in devices for row in lake_rows(stack, "readings", name)]
+    for partition in {row["kafka_partition"] for row in rows}:
+        here = sorted((row for row in rows if row["kafka_partition"] == partition), key=_offset)
+        before, began = _offset(here[-1]), time.monotonic()
+        found = read_history(stack.address("kafka"), "telemetry", partition, before, 0)
+        # Far below the time the consumer is given for one answer: it must not wait for more than there is.
+        assert time.monotonic() - began < 10
+        assert len(found) == before
+        names = pd.Series([f"{row['tenant']}/{row['device_id']}/{row['event_id']}" for row in here[:-1]])
+        assert fingerprints(names).tolist() == found[[_offset(row) for row in here[:-1]]].tolist()
+
+
+def _offset(row: dict[str, Any]) -> int:
+    return int(row["kafka_offset"])
 
 
 @pytest.mark.usefixtures("flow")
