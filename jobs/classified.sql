@@ -4,7 +4,8 @@ reads: [telemetry]
 about: >
   Each reading with its place in the log and the classifier's verdict: 1 = this event_id was seen in the last 15 min of
   the log, 2 = the hot tier wants it (newest of its device in the batch), 0 = neither.
-  `owner` is tenant/device_id in one text, a cheaper key than two. `behind` = older than the watermark where it was read.
+  `owner` is tenant/device_id in one text, a cheaper key than two. `behind` = older than
+  the watermark when its batch had been classified, the moment the windows judge it by.
 */
 SELECT
   tenant, device_id, owner, event_id, event_time, event_time_ms, metrics, location, attributes, received_at_ms,

@@ -1,12 +1,13 @@
-"""The Kafka side of the idle clock: end offsets, the newest event time, and sending a mark."""
+"""The Kafka side of the event clock: where the topic ends, its newest event time, and sending a mark."""
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from jobs.runtime.event_clock import Position
 from millrace.contracts import topics
 from millrace.reading import Reading, decode, encode
 
 _TIMEOUT_S = 5.0
-_LOOK_BACK = 50
+_LOOK_BACK = 20
 
 
 class TelemetryEdge:
@@ -18,22 +19,25 @@ class TelemetryEdge:
         self._consumer = Consumer(shared | {"group.id": "millrace-jobs", "enable.auto.commit": False})
         self._producer = Producer(shared | {"acks": "all"})
         self._partitions = range(topics()["telemetry"].partitions)
+        self._newest_at: tuple[int, ...] = ()
+        self._newest_ms = 0
 
-    def end_offsets(self) -> tuple[int, ...]:
-        """Return the end offset of each partition."""
-        return tuple(self._bounds(partition)[1] for partition in self._partitions)
+    def position(self) -> Position:
+        """Look at the topic now; KafkaException while the broker is away."""
+        bounds = [self._bounds(partition) for partition in self._partitions]
+        ends = tuple(high for _, high in bounds)
+        if ends != self._newest_at:
+            tails = (self._tail(partition, *bounds[partition]) for partition in self._partitions)
+            self._newest_ms = max((reading.event_time for tail in tails for reading in tail), default=0)
+            self._newest_at = ends
+        lows = [low for low, _ in bounds]
+        return Position(ends, self._read_offsets(lows), self._newest_ms)
 
-    def read_offsets(self) -> tuple[int, ...]:
-        """Return where the jobs stood in each partition at their last checkpoint."""
+    def _read_offsets(self, lows: list[int]) -> tuple[int, ...]:
         places = [TopicPartition("telemetry", partition) for partition in self._partitions]
         committed = self._consumer.committed(places, timeout=_TIMEOUT_S)
-        return tuple(max(place.offset, 0) for place in committed)
-
-    def newest_event_time_ms(self) -> int | None:
-        """Return the newest event time among the last messages of each partition."""
-        tails = (self._tail(partition) for partition in self._partitions)
-        times = [reading.event_time for tail in tails for reading in tail]
-        return max(times, default=None)
+        # Nothing committed yet is a negative offset; what retention took nobody has to read.
+        return tuple(max(place.offset, low) for place, low in zip(committed, lows, strict=True))
 
     def mark(self, event_time_ms: int, now_ms: int) -> None:
         """Say that event time has come to `event_time_ms`."""
@@ -55,8 +59,7 @@ class TelemetryEdge:
         )
         return low, high
 
-    def _tail(self, partition: int) -> list[Reading]:
-        low, high = self._bounds(partition)
+    def _tail(self, partition: int, low: int, high: int) -> list[Reading]:
         start = max(low, high - _LOOK_BACK)
         if start == high:
             return []

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException
 from jobs.runtime.clock_marks import TelemetryEdge
 from jobs.runtime.cluster import Cluster
 from jobs.runtime.discovery import find_jobs
-from jobs.runtime.idle_clock import Silence, due_mark_ms, observe
+from jobs.runtime.event_clock import EventClock
 from jobs.runtime.restore import newest_state, remember_job
 from millrace.clock import now_ms
 from millrace.errors import MillraceError
@@ -78,34 +78,6 @@ class Keeper:
         _write(self._settings.folder / "keeper.json", json.dumps({"jobs": jobs, "ready": ready}))
 
 
-class IdleClock:
-    """Sends clock marks while the telemetry topic is silent."""
-
-    def __init__(self, edge: TelemetryEdge, idle_after_ms: int) -> None:
-        self._edge = edge
-        self._idle_after_ms = idle_after_ms
-        self._silence: Silence | None = None
-
-    def look(self, now_ms: int) -> None:
-        """Send the mark that is due, if one is."""
-        silence = observe(self._silence, self._edge.end_offsets(), self._edge.read_offsets(), now_ms)
-        ahead_ms = due_mark_ms(silence, now_ms, self._idle_after_ms) if silence else None
-        if silence and ahead_ms is not None:
-            silence = self._mark(silence, ahead_ms, now_ms)
-        self._silence = silence
-
-    def _mark(self, silence: Silence, ahead_ms: int, now_ms: int) -> Silence:
-        newest = silence.newest_event_time_ms or self._edge.newest_event_time_ms()
-        if newest is not None:
-            self._edge.mark(newest + ahead_ms, now_ms)
-        return Silence(
-            end_offsets=silence.end_offsets,
-            since_ms=silence.since_ms,
-            newest_event_time_ms=newest,
-            marks_sent=silence.marks_sent + 1,
-        )
-
-
 def _write(path: Path, text: str) -> None:
     scratch = path.with_suffix(".new")
     scratch.write_text(text)
@@ -119,11 +91,14 @@ def main() -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     keeper = Keeper(settings(), Cluster(settings()))
-    clock = IdleClock(TelemetryEdge(settings().address("kafka")), settings().telemetry.idle_clock_after_ms)
+    edge = TelemetryEdge(settings().address("kafka"))
+    time = settings().telemetry
+    clock = EventClock(time.out_of_orderness_ms, time.idle_clock_after_ms)
     while not stopping.wait(_LOOK_EVERY_S):
         try:
             keeper.look()
-            clock.look(now_ms())
+            now = now_ms()
+            edge.mark(clock.mark_ms(edge.position(), now), now)
         except (httpx.HTTPError, KafkaException, MillraceError, subprocess.TimeoutExpired) as error:
             _log.warning("will look again: %s", error)
     keeper.stop()

@@ -169,10 +169,10 @@ CASES = [
         "the ends of what a double can say come through unchanged",
         [Reading(1, EXTREMES), Reading(61, {name: -value for name, value in EXTREMES.items() if value})],
         ["on_time"] * 2,
-        {("", name, 0): single(value) for name, value in EXTREMES.items()}
-        | {("", name, 60): single(-value) for name, value in EXTREMES.items() if value},
-        {("", name, 0): (single(value), 0) for name, value in EXTREMES.items()}
-        | {("", name, 60): (single(-value), 0) for name, value in EXTREMES.items() if value},
+        {("", name, 0.0): single(value) for name, value in EXTREMES.items()}
+        | {("", name, 60.0): single(-value) for name, value in EXTREMES.items() if value},
+        {("", name, 0.0): (single(value), 0) for name, value in EXTREMES.items()}
+        | {("", name, 60.0): (single(-value), 0) for name, value in EXTREMES.items() if value},
     ),
     Case(
         "first and last of extremes are exact where their sum is not",

@@ -47,6 +47,7 @@ _SETTINGS = {
     "pipeline.auto-watermark-interval": "0 ms",
     "execution.checkpointing.interval": "1 s",
     "state.backend.type": "hashmap",
+    "restart-strategy.type": "disable",
     "python.fn-execution.bundle.size": "1",
     "python.fn-execution.arrow.batch.size": "1",
     "python.executable": sys.executable,

@@ -81,9 +81,7 @@ def test_every_operator_the_planner_makes_has_a_uid_of_its_own(planned: Planned)
     assert len({uid for _, uid in made}) == len(made)
 
 
-@pytest.mark.xfail(
-    reason="Iceberg's sink takes no uid from SQL: it is named by the plan's shape"
-)
+@pytest.mark.xfail(reason="Iceberg's sink takes no uid from SQL: it is named by the plan's shape")
 def test_every_operator_of_the_lake_has_a_uid_of_its_own(planned: Planned) -> None:
     lake = [(name, uid) for _, name, uid in planned.operators if name.startswith("Iceberg")]
     assert [name for name, uid in lake if not uid] == []

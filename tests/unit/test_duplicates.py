@@ -85,7 +85,8 @@ def test_log_time_that_runs_back_keeps_what_is_known() -> None:
     log = SeenLog()
     log.first_seen(prints(1), NOW_MS)
     log.first_seen(prints(2), NOW_MS - 3 * MEMORY_MS)
-    assert log.first_seen(prints(1, 2, 3), NOW_MS).tolist() == [False, False, True]
+    log.first_seen(prints(3), NOW_MS)
+    assert log.first_seen(prints(1, 2, 3, 4), NOW_MS).tolist() == [False, False, False, True]
 
 
 @given(st.lists(st.text(), unique=True, max_size=50))

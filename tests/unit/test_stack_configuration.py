@@ -98,10 +98,10 @@ def test_every_tenant_and_the_gateway_has_a_password() -> None:
     assert mosquitto.passwords(secrets) == "gateway:g\nacme:a\n"
 
 
-def test_flink_has_two_slots_for_each_parallel_lane_and_keeps_its_checkpoints(settings: Settings) -> None:
+def test_flink_has_a_slot_for_each_parallel_lane_and_keeps_its_checkpoints(settings: Settings) -> None:
     wide = settings.model_copy(update={"flink": settings.flink.model_copy(update={"parallelism": 5})})
     config = flink.configuration(wide)
-    assert config["taskmanager.numberOfTaskSlots"] == 10
+    assert config["taskmanager.numberOfTaskSlots"] == 5
     assert config["execution.checkpointing.dir"] == (settings.folder / "flink" / "checkpoints").as_uri()
     assert config["execution.checkpointing.externalized-checkpoint-retention"] == "RETAIN_ON_CANCELLATION"
     assert {config[key] for key in config if key.endswith(("bind-host", "bind-address"))} == {"127.0.0.1"}

@@ -1,0 +1,55 @@
+"""How far event time may be, judged from the whole topic: one mark a second on `telemetry.clock`.
+
+The jobs read the marks as one more partition that is never idle. It does two things a watermark of
+partitions cannot do. While readings come, it holds time back to what the topic held some seconds ago,
+so that a partition that wakes up is not late at once, however fast a recording is replayed. While the
+topic is silent and read to its end, it carries time on at the pace of the wall clock, so that the last
+windows close. And since it is never idle, operators never wake up one after the other.
+"""
+
+from collections import deque
+from typing import NamedTuple
+
+GRACE_MS = 5_000
+CARRY_AT_MOST_MS = 120_000
+
+
+class Position(NamedTuple):
+    """Where the topic ends, how far the jobs have read, and the newest event time at its end (0 = none)."""
+
+    end_offsets: tuple[int, ...]
+    read_offsets: tuple[int, ...]
+    newest_event_time_ms: int
+
+
+class EventClock:
+    """Turns positions, looked at about once a second, into marks."""
+
+    def __init__(self, out_of_orderness_ms: int, idle_after_ms: int) -> None:
+        self._out_of_orderness_ms = out_of_orderness_ms
+        self._idle_after_ms = idle_after_ms
+        self._seen: deque[tuple[int, int]] = deque()
+        self._silent_since_ms: int | None = None
+        self._end_offsets: tuple[int, ...] = ()
+
+    def mark_ms(self, position: Position, now_ms: int) -> int:
+        """Return the event time to mark now."""
+        newest = position.newest_event_time_ms
+        earlier = self._newest_before(now_ms - GRACE_MS)
+        self._seen.append((now_ms, newest))
+        silent_ms = self._silence_ms(position, now_ms)
+        if newest and silent_ms >= self._idle_after_ms:
+            return newest + min(silent_ms, CARRY_AT_MOST_MS)
+        return min(newest, earlier + self._out_of_orderness_ms)
+
+    def _newest_before(self, moment_ms: int) -> int:
+        while len(self._seen) > 1 and self._seen[1][0] <= moment_ms:
+            self._seen.popleft()
+        return self._seen[0][1] if self._seen and self._seen[0][0] <= moment_ms else 0
+
+    def _silence_ms(self, position: Position, now_ms: int) -> int:
+        grown = position.end_offsets != self._end_offsets
+        self._end_offsets = position.end_offsets
+        if grown or position.read_offsets != position.end_offsets or self._silent_since_ms is None:
+            self._silent_since_ms = now_ms
+        return now_ms - self._silent_since_ms
