@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 import httpx
@@ -36,8 +37,8 @@ def freshness(settings: Settings, rate: int, devices: int, seconds: float) -> di
     stopping = threading.Event()
     seen: dict[str, list[int]] = {"redis": [], "api": []}
     watchers = [
-        threading.Thread(target=_watch_redis, args=(settings, stopping, seen["redis"])),
-        threading.Thread(target=_watch_api, args=(settings, stopping, seen["api"])),
+        threading.Thread(target=_watch_redis, args=(settings, started_ms, stopping, seen["redis"])),
+        threading.Thread(target=_watch_api, args=(settings, started_ms, stopping, seen["api"])),
     ]
     for watcher in watchers:
         watcher.start()
@@ -68,17 +69,17 @@ def _publish(settings: Settings, rate: int, devices: int, seconds: float) -> Non
     client.loop_stop()
 
 
-def _watch_redis(settings: Settings, stopping: threading.Event, delays: list[int]) -> None:
+def _watch_redis(settings: Settings, started_ms: int, stopping: threading.Event, delays: list[int]) -> None:
     store: Redis = connect(settings)
-    newest: dict[bytes, float] = {}
+    newest: defaultdict[bytes, float] = defaultdict(lambda: started_ms)
     while not stopping.is_set():
         found: Any = store.zrange(devices_key(settings.tenant), 0, -1, withscores=True)
         _observe(newest, [(name, time_ms) for name, time_ms in found if name.startswith(b"fresh-")], delays)
         time.sleep(_TICK_S)
 
 
-def _watch_api(settings: Settings, stopping: threading.Event, delays: list[int]) -> None:
-    newest: dict[bytes, float] = {}
+def _watch_api(settings: Settings, started_ms: int, stopping: threading.Event, delays: list[int]) -> None:
+    newest: defaultdict[bytes, float] = defaultdict(lambda: started_ms)
     with httpx.Client(base_url=f"http://{settings.address('api')}", timeout=10) as api:
         while not stopping.is_set():
             found = api.get("/devices", params={"limit": 20}).json()["devices"]
@@ -86,10 +87,10 @@ def _watch_api(settings: Settings, stopping: threading.Event, delays: list[int])
             time.sleep(5 * _TICK_S)
 
 
-def _observe(newest: dict[bytes, float], found: list[tuple[bytes, float]], delays: list[int]) -> None:
+def _observe(newest: defaultdict[bytes, float], found: list[tuple[bytes, float]], delays: list[int]) -> None:
     at_ms = now_ms()
     for name, time_ms in found:
-        if time_ms > newest.get(name, 0):
+        if time_ms > newest[name]:
             newest[name] = time_ms
             delays.append(int(at_ms - time_ms))
 
