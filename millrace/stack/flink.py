@@ -101,7 +101,7 @@ def lay_out(settings: Settings) -> None:
     text = yaml.safe_dump(configuration(settings), sort_keys=False, width=4096)
     _replace(conf / "config.yaml", text)
     _replace(conf / "log4j-console.properties", _LOGGING)
-    _link_jars(settings)
+    link_jars(settings)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -109,7 +109,8 @@ def _replace(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def _link_jars(settings: Settings) -> None:
+def link_jars(settings: Settings) -> None:
+    """Gather Flink's own jars and ours in one folder of links; shared by all stacks."""
     target = settings.jars / "flink-lib"
     target.mkdir(parents=True, exist_ok=True)
     jars = [*(home() / "lib").glob("*.jar"), *(home() / "opt").glob("flink-python-*.jar")]

@@ -9,6 +9,7 @@ import pytest
 from jobs.runtime.discovery import Job, find_jobs
 from jobs.runtime.environment import plan_for_cluster
 from millrace.settings import ROOT, Settings
+from millrace.stack.flink import link_jars
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,7 +18,9 @@ def flink() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("FLINK_HOME", "FLINK_LIB_DIR", "PATH", "_python_worker_execution_mode"):
             patch.setenv(name, os.environ.get(name, ""))
-        plan_for_cluster(Settings(home=ROOT / ".millrace"))
+        settings = Settings(home=ROOT / ".millrace")
+        link_jars(settings)
+        plan_for_cluster(settings)
         patch.delenv("_python_worker_execution_mode")
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
         yield
