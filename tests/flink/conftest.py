@@ -12,7 +12,7 @@ from millrace.settings import ROOT, Settings
 from millrace.stack.flink import link_jars
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def flink() -> Iterator[None]:
     """Lay Flink's class path as the jobs do, but let Python functions run in this process."""
     with pytest.MonkeyPatch.context() as patch:
