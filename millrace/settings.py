@@ -61,7 +61,7 @@ class Telemetry(Section):
     """How event time behaves on the telemetry topic."""
 
     out_of_orderness_ms: int = Field(default=10_000, ge=0)
-    idle_partition_ms: int = Field(default=5_000, ge=100)
+    idle_partition_ms: int = Field(default=30_000, ge=100)
     idle_clock_after_ms: int = Field(default=30_000, ge=1_000)
 
 
