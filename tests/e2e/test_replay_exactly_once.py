@@ -12,7 +12,6 @@ TRIALS = (
     Trial("nab", "kafka", limit=10_000),
     Trial("skab", "http", limit=2_000),
     Trial("air-quality", "kafka", compress=3600, limit=4_000),
-    Trial("skab", "mqtt", compress=10, limit=3_000),
 )
 
 pytestmark = [
@@ -31,9 +30,3 @@ def test_every_row_is_stored_once_and_every_window_equals_the_files(stack: Setti
     assert outcome.differences == []
     assert outcome.windows > 0
     assert (outcome.panes > 0) == (trial.compress is not None)
-
-
-def test_a_file_replayed_twice_changes_no_answer(stack: Settings) -> None:
-    outcome = run_trial(stack, Trial("skab", "mqtt", limit=500, times=2), patience_s=PATIENCE_S)
-    assert outcome.differences == []
-    assert (outcome.readings, outcome.duplicates) == (1_000, 500)
