@@ -21,12 +21,6 @@ def cpu_seconds() -> Counter[str]:
     return found
 
 
-def pids(service: str) -> list[int]:
-    """Return the process id of a running service, in a list that is empty when it does not run."""
-    status = subprocess.run([MILLRACE, "status", "--json"], capture_output=True, text=True, check=True)
-    return [entry["pid"] for entry in json.loads(status.stdout) if entry["name"] == service and entry["pid"]]
-
-
 def _tree_seconds(name: str, pid: int) -> Counter[str]:
     found: Counter[str] = Counter()
     root = psutil.Process(pid)

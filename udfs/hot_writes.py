@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from udfs.hot_series import HOUR_MS, KEEP_MS, PANE_MS, SLOT_BYTES, series_key
+from udfs.hot_series import HOUR_MS, KEEP_MS, PANE_MS, expires_at_ms, series_key, slot_offset
 
 SLOT_FIELDS = ("readings", "minimum", "maximum", "total", "first", "last")
 _SLOTS = np.dtype([(SLOT_FIELDS[0], "<u4"), *((name, "<f8") for name in SLOT_FIELDS[1:])])
@@ -43,9 +43,9 @@ def range_writes(panes: pd.DataFrame, now_ms: int) -> Iterator[RangeWrite]:
         start_ms, row = int(starts[begin]), order[begin]
         yield RangeWrite(
             series_key(tenants[row], devices[row], metrics[row], start_ms),
-            start_ms % HOUR_MS // PANE_MS * SLOT_BYTES,
+            slot_offset(start_ms),
             slots[begin:end].tobytes(),
-            start_ms - start_ms % HOUR_MS + KEEP_MS,
+            expires_at_ms(start_ms),
         )
 
 
