@@ -71,8 +71,18 @@ def _prepare(settings: Settings) -> None:
         _format(settings)
 
 
+def cluster_id(identity: uuid.UUID) -> str:
+    """Return Kafka's spelling of an identity: 22 characters of base64url.
+
+    A leading dash would be read as an option by the storage tool (Kafka's own `Uuid.randomUuid`
+    avoids it too), so an identity spelled that way gets a letter there.
+    """
+    text = urlsafe_b64encode(identity.bytes).decode().rstrip("=")
+    return f"A{text[1:]}" if text.startswith("-") else text
+
+
 def _format(settings: Settings) -> None:
-    identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    identity = cluster_id(uuid.uuid4())
     config = str(_folder(settings) / "server.properties")
     command = [*_java(settings), "kafka.tools.StorageTool", "format", "-t", identity, "-c", config]
     result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

@@ -3,6 +3,7 @@
 import configparser
 import shlex
 import stat
+import uuid
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,14 @@ def test_a_private_file_is_closed_to_others_even_when_it_was_open_before(tmp_pat
     private_file(path, "new", "nobody-of-this-name")
     assert path.read_text() == "new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("identity", "spelled"),
+    [
+        ("f8000000-0000-4000-8000-000000000000", "AAAAAAAAQACAAAAAAAAAAA"),
+        ("07000000-0000-4000-8000-000000000000", "BwAAAAAAQACAAAAAAAAAAA"),
+    ],
+)
+def test_a_cluster_identity_is_never_read_as_an_option(identity: str, spelled: str) -> None:
+    assert kafka.cluster_id(uuid.UUID(identity)) == spelled
