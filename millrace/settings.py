@@ -65,6 +65,12 @@ class Telemetry(Section):
     idle_clock_after_ms: int = Field(default=30_000, ge=1_000)
 
 
+class Presence(Section):
+    """How the state of devices is spread: one Python call handles all devices of a shard."""
+
+    shards: int = Field(default=64, ge=1, le=32_768)
+
+
 class Settings(BaseSettings):
     """Everything that differs between environments, read from `MILLRACE_*` variables."""
 
@@ -83,6 +89,7 @@ class Settings(BaseSettings):
     redis: Redis = Redis()
     flink: Flink = Flink()
     telemetry: Telemetry = Telemetry()
+    presence: Presence = Presence()
 
     def port(self, name: str) -> int:
         """Return the effective port of a service, offset included."""
