@@ -29,7 +29,8 @@ def _millrace(*words: str) -> None:
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise RuntimeError(f"`millrace {' '.join(words)}` failed:\n{result.stderr}{result.stdout}")
+        said = f"{result.stderr}{result.stdout}"
+        raise RuntimeError(f"`millrace {' '.join(words)}` ended with {result.returncode}:\n{said}")
 
 
 def _asked(variable: str) -> bool:

@@ -39,6 +39,7 @@ class Service:
     profile: Profile = "core"
     once: bool = False
     patience_s: int = 180
+    stop_signal: str = "TERM"
     stop_wait_s: int = 15
 
     def url(self, settings: Settings) -> str:

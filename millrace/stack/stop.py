@@ -33,7 +33,7 @@ def _descend(supervisor: Supervisor, services: dict[str, Service], watch: Callab
 
     def end(name: str) -> None:
         for other, future in list(stopped.items()):
-            if other in services and name in services[other].needs:
+            if name in _needs(other, services):
                 future.result()
         watch(name, "stopping")
         supervisor.stop(name)
@@ -46,6 +46,12 @@ def _descend(supervisor: Supervisor, services: dict[str, Service], watch: Callab
         future.result()
     _end_supervisor(supervisor)
     return len(order)
+
+
+def _needs(name: str, services: dict[str, Service]) -> set[str]:
+    """Return what a service rests on, directly or through steps that ended long ago."""
+    direct = services[name].needs if name in services else ()
+    return {*direct, *(further for need in direct for further in _needs(need, services))}
 
 
 def _end_supervisor(supervisor: Supervisor) -> None:

@@ -83,6 +83,7 @@ autostart=false
 autorestart=true
 startsecs=1
 startretries=30
+stopsignal={service.stop_signal}
 stopwaitsecs={service.stop_wait_s}
 stopasgroup=true
 killasgroup=true
