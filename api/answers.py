@@ -37,15 +37,27 @@ class LatestValue(Answer):
     time_ms: TimeMs
 
 
+PresenceState = Literal["online", "offline", "maintenance"]
+
+
 class Device(Answer):
-    """The newest state of one device."""
+    """The newest state of one device; what the stream has not said yet is null."""
 
     tenant: str
     device_id: str
     last_seen: IsoTime
     last_seen_ms: TimeMs
     freshness_ms: AgeMs
-    online: bool
+    online: bool = Field(description="By `state`; while that is null, seen within the last five minutes.")
+    state: PresenceState | None = Field(description="By the profile's offline_after, in the log's time.")
+    since: IsoTime | None = Field(description="When the device came into this state.")
+    since_ms: TimeMs | None
+    session_start: IsoTime | None = Field(description="Event time at which the open session began.")
+    session_start_ms: TimeMs | None
+    site: str | None
+    profile: str | None
+    flapping: bool | None = Field(description="Came and went so often that single changes are not told.")
+    clock_offset_ms: int | None = Field(description="Constant error of the device's clock; + is behind.")
     received_at: IsoTime | None
     received_at_ms: TimeMs | None
     metrics: dict[str, LatestValue]
@@ -57,7 +69,7 @@ class DevicePage(Answer):
 
     tenant: str
     total: int = Field(description="Devices that match the filter, on all pages.")
-    online_within_ms: int = Field(description="A device seen within this time is online.")
+    online_within_ms: int = Field(description="A device without a `state` counts as online this long.")
     devices: list[Device]
     next_cursor: str | None
 
@@ -212,6 +224,45 @@ class GatewayFigures(Part):
     samples: list[Sample] | None = None
 
 
+class LedgerReason(Answer):
+    """Dead letters of one reason: what the gateways told and what is stored."""
+
+    gateways: int
+    stored: int
+
+
+class LedgerFigures(Part):
+    """The newest look of the conservation ledger; counts are readings."""
+
+    taken_at: IsoTime | None = None
+    taken_at_ms: TimeMs | None = None
+    age_ms: AgeMs | None = None
+    balanced: bool | None = None
+    accepted: int | None = Field(default=None, description="Acknowledged by Kafka.")
+    accounted: int | None = Field(default=None, description="Of them told by gateways.")
+    direct: int | None = Field(default=None, description="Of them sent straight to Kafka.")
+    unaccounted: int | None = Field(default=None, description="Of them told by nobody: a gateway was killed.")
+    stored: int | None = None
+    on_time: int | None = None
+    late: int | None = None
+    duplicate: int | None = None
+    missing: int | None = Field(default=None, description="Accepted and not stored.")
+    behind: int | None = Field(
+        default=None, description="Of the missing those the stream has not come to yet."
+    )
+    repeated: int | None = Field(default=None, description="Rows stored more than once.")
+    expected_points: int | None = Field(default=None, description="Metrics of all readings but duplicates.")
+    rollup_points: int | None = Field(default=None, description="What the rollups' highest revisions count.")
+    windows_open: int | None = None
+    windows_pending: int | None = Field(
+        default=None, description="Differ and await publication or correction."
+    )
+    windows_wrong: int | None = None
+    dead_letters: int | None = None
+    dead_letter_reasons: dict[str, LedgerReason] | None = None
+    findings: list[str] | None = Field(default=None, description="What does not balance, in words.")
+
+
 class Figures(Answer):
     """The fleet's figures."""
 
@@ -220,3 +271,4 @@ class Figures(Answer):
     devices: DeviceFigures
     stream: StreamFigures
     gateways: list[GatewayFigures]
+    ledger: LedgerFigures

@@ -1,12 +1,14 @@
-"""`millrace openapi`: the API's contract as a file."""
+"""`millrace openapi`: the API's contract as a file; `millrace dead-letters`."""
 
 from typing import Annotated
 
 import typer
 
+from api import dead_letter_commands
 from millrace.errors import MillraceError
 
 app = typer.Typer()
+app.add_typer(dead_letter_commands.app, name="dead-letters")
 
 
 @app.command()

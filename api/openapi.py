@@ -39,7 +39,11 @@ def _document_problems(document: dict[str, Any]) -> None:
 
 
 def _document_errors(path: str, responses: dict[str, Any]) -> None:
-    wanted = {"404": "Unknown device or metric."} if "{device_id}" in path else {}
+    # A route names the errors of its own; those that all share are named here.
+    wanted = {
+        status: answer["description"] for status, answer in responses.items() if _is_bare(status, answer)
+    }
+    wanted |= {"404": "Unknown device or metric."} if "{device_id}" in path and "404" not in wanted else {}
     if path.startswith(("/devices", "/data")):
         wanted |= {"503": "Redis does not answer."}
     if "422" in responses:
@@ -47,6 +51,10 @@ def _document_errors(path: str, responses: dict[str, Any]) -> None:
     for status, about in sorted(wanted.items()):
         schema = {"$ref": _REFERENCE.format(model="Problem")}
         responses[status] = {"description": about, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def _is_bare(status: str, answer: dict[str, Any]) -> bool:
+    return status[0] in "45" and "content" not in answer
 
 
 def to_yaml(app: FastAPI) -> str:

@@ -18,7 +18,8 @@ import httpx
 from bench.preload import preload
 from bench.processes import cpu_seconds
 from catalog.lake import load_lake
-from catalog.ledger_source import end_offsets, stored_rows
+from catalog.ledger_kafka import open_log
+from catalog.ledger_source import await_rows, stored_rows
 from millrace.clock import now_ms
 from millrace.errors import MillraceError
 from millrace.settings import Settings
@@ -38,7 +39,8 @@ class DrainFigures(NamedTuple):
 
 def drain(settings: Settings, count: int, warm_up: int, devices: int) -> DrainFigures:
     """Run one drain on a running stack."""
-    before = sum(end_offsets(settings.address("kafka"), "telemetry").values())
+    with open_log(settings.address("kafka")) as log:
+        before = sum(log.ends("telemetry").values())
     _supervisor(settings, "stop")
     preload(settings.address("kafka"), warm_up + count, devices, now_ms())
     _supervisor(settings, "start")
@@ -94,11 +96,8 @@ def _supervisor(settings: Settings, verb: str) -> None:
 
 
 def _wait_stored(settings: Settings, rows: int) -> None:
-    lake = load_lake(settings)
-    deadline = time.monotonic() + _PATIENCE_S
-    while stored_rows(lake.load_table(("iot", "readings"))) < rows:
-        if time.monotonic() > deadline:
-            raise MillraceError(
-                f"the lake never held {rows} rows", mend="`millrace ledger` says what is missing."
-            )
-        time.sleep(_LOOK_EVERY_S)
+    table = await_rows(load_lake(settings), "readings", rows, _PATIENCE_S)
+    if stored_rows(table) < rows:
+        raise MillraceError(
+            f"the lake never held {rows} rows", mend="`millrace ledger` says what is missing."
+        )

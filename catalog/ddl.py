@@ -10,6 +10,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import DayTransform, HourTransform, IdentityTransform, MonthTransform, Transform
 from pyiceberg.types import (
+    BinaryType,
     BooleanType,
     DoubleType,
     FloatType,
@@ -34,6 +35,7 @@ _SIMPLE: dict[Any, IcebergType] = {
     exp.DataType.Type.DOUBLE: DoubleType(),
     exp.DataType.Type.FLOAT: FloatType(),
     exp.DataType.Type.BOOLEAN: BooleanType(),
+    exp.DataType.Type.BINARY: BinaryType(),
     exp.DataType.Type.TIMESTAMPTZ: TimestamptzType(),
 }
 _TRANSFORMS: dict[str, Transform[Any, Any]] = {

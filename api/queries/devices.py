@@ -2,16 +2,15 @@
 
 import base64
 import binascii
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from api.answers import Device, DevicePage, LatestValue, Location
 from api.problems import ProblemError, WrongParameterError
 from api.queries.hot_store import HotStore, IndexEntry, SeenBetween
+from api.queries.presence import ONLINE_WITHIN_MS, Wanted, is_online, matching, presence
 from millrace.clock import to_iso
 from udfs.latest import is_metric, parse_latest
 
-ONLINE_WITHIN_MS = 300_000
-State = Literal["any", "online", "offline"]
 Order = Literal["newest", "id"]
 
 
@@ -22,6 +21,7 @@ class DeviceState(NamedTuple):
     received_at_ms: int | None
     latest: dict[str, LatestValue]
     location: Location | None
+    presence: dict[str, Any]
 
 
 def parse_state(last_seen_ms: int | None, stored: dict[bytes, bytes]) -> DeviceState | None:
@@ -36,6 +36,7 @@ def parse_state(last_seen_ms: int | None, stored: dict[bytes, bytes]) -> DeviceS
         received_at_ms=_time(stored, b"@received_at"),
         latest={name.decode(): _latest(stored[name]) for name in sorted(stored) if is_metric(name)},
         location=Location.model_validate_json(location) if location else None,
+        presence=presence(stored),
     )
 
 
@@ -71,19 +72,13 @@ def describe(tenant: str, device_id: str, state: DeviceState, now_ms: int) -> De
         last_seen=to_iso(state.last_seen_ms),
         last_seen_ms=state.last_seen_ms,
         freshness_ms=now_ms - state.last_seen_ms,
-        online=state.last_seen_ms >= now_ms - ONLINE_WITHIN_MS,
+        online=is_online(state.presence["state"], state.last_seen_ms, now_ms),
+        **state.presence,
         received_at=None if received_at_ms is None else to_iso(received_at_ms),
         received_at_ms=received_at_ms,
         metrics=state.latest,
         location=state.location,
     )
-
-
-def seen_between(state: State, now_ms: int) -> SeenBetween:
-    """Return the bounds on the newest event time that a state means."""
-    if state == "online":
-        return SeenBetween(since_ms=now_ms - ONLINE_WITHIN_MS)
-    return SeenBetween(before_ms=now_ms - ONLINE_WITHIN_MS) if state == "offline" else SeenBetween()
 
 
 def encode_cursor(entry: IndexEntry) -> str:
@@ -105,21 +100,50 @@ def decode_cursor(cursor: str) -> IndexEntry:
 
 
 async def list_devices(
-    store: HotStore, tenant: str, state: State, order: Order, limit: int, cursor: str | None, now_ms: int
+    store: HotStore, tenant: str, wanted: Wanted, order: Order, limit: int, cursor: str | None, now_ms: int
 ) -> DevicePage:
     """Return one page of a tenant's devices."""
     after = decode_cursor(cursor) if cursor else None
-    seen = seen_between(state, now_ms)
-    select = store.newest_first if order == "newest" else store.by_id
-    found = await select(tenant, seen, limit + 1, after)
+    select = _all if wanted.everything else _filtered
+    total, found = await select(store, tenant, wanted, order, limit + 1, after, now_ms)
     page = found[:limit]
     return DevicePage(
         tenant=tenant,
-        total=await store.count(tenant, seen),
+        total=total,
         online_within_ms=ONLINE_WITHIN_MS,
         devices=await _describe_all(store, tenant, page, now_ms),
         next_cursor=encode_cursor(page[-1]) if len(found) > limit else None,
     )
+
+
+_Selected = tuple[int, list[IndexEntry]]
+
+
+async def _all(
+    store: HotStore, tenant: str, _: Wanted, order: Order, limit: int, after: IndexEntry | None, _now_ms: int
+) -> _Selected:
+    select = store.newest_first if order == "newest" else store.by_id
+    found = await select(tenant, SeenBetween(), limit, after)
+    return await store.count(tenant, SeenBetween()), found
+
+
+async def _filtered(
+    store: HotStore,
+    tenant: str,
+    wanted: Wanted,
+    order: Order,
+    limit: int,
+    after: IndexEntry | None,
+    now_ms: int,
+) -> _Selected:
+    found = await matching(store, tenant, wanted, now_ms)
+    if order == "id":
+        found.sort(key=lambda entry: entry.device_id)
+        following = [e for e in found if after is None or e.device_id > after.device_id]
+    else:
+        found.sort(reverse=True)
+        following = [e for e in found if after is None or e < after]
+    return len(found), following[:limit]
 
 
 async def _describe_all(store: HotStore, tenant: str, page: list[IndexEntry], now_ms: int) -> list[Device]:

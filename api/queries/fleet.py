@@ -6,10 +6,11 @@ import httpx
 from redis.exceptions import RedisError
 
 from api.answers import DeviceFigures, Figures, TenantFigures
-from api.queries.devices import ONLINE_WITHIN_MS
 from api.queries.flink import stream_figures
 from api.queries.gateways import gateway_figures
 from api.queries.hot_store import HotStore, TenantCounts
+from api.queries.ledger import LEDGER_FILE, ledger_figures
+from api.queries.presence import ONLINE_WITHIN_MS
 from millrace.clock import to_iso
 from millrace.settings import Settings
 
@@ -26,7 +27,12 @@ async def read_figures(store: HotStore, web: httpx.AsyncClient, config: Settings
         asyncio.gather(*(gateway_figures(web, config.bind_host, port) for port in ports)),
     )
     return Figures(
-        time=to_iso(now_ms), time_ms=now_ms, devices=devices, stream=stream, gateways=list(gateways)
+        time=to_iso(now_ms),
+        time_ms=now_ms,
+        devices=devices,
+        stream=stream,
+        gateways=list(gateways),
+        ledger=ledger_figures(config.folder / LEDGER_FILE, now_ms),
     )
 
 

@@ -113,6 +113,23 @@ class HotStore:
         entries = (entry for entry in map(_entry, rows) if after is None or entry.device_id > after.device_id)
         return sorted(entries, key=lambda entry: entry.device_id)[:limit]
 
+    async def entries(self, tenant: str) -> list[IndexEntry]:
+        """Return every device of a tenant, oldest first."""
+        rows = await self._redis.zrange(devices_key(tenant), 0, -1, withscores=True)
+        return [_entry(row) for row in rows]
+
+    async def fields(
+        self, tenant: str, device_ids: Sequence[str], names: Sequence[str]
+    ) -> list[list[bytes | None]]:
+        """Return some fields of the newest-state hash of each device, None where there is none."""
+        found: list[list[bytes | None]] = []
+        for start in range(0, len(device_ids), _CHUNK):
+            pipe = self._redis.pipeline(transaction=False)
+            for device_id in device_ids[start : start + _CHUNK]:
+                pipe.hmget(device_key(tenant, device_id), list(names))
+            found += await pipe.execute()
+        return found
+
     async def device_states(self, tenant: str, device_ids: Iterable[str]) -> list[dict[bytes, bytes]]:
         """Return the newest-state hash of each device; an unknown one gives an empty hash."""
         pipe = self._redis.pipeline(transaction=False)

@@ -1,13 +1,13 @@
 """The fleet's figures as Prometheus or OpenMetrics text; an unavailable part has no samples but `up` 0."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from api.answers import Figures, JobFigures, TenantFigures
+from api.answers import Figures, JobFigures, LedgerFigures, TenantFigures
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -21,6 +21,8 @@ class _FiguresCollector(Collector):
         yield _up(self._figures)
         yield from _of_tenants(self._figures.devices.tenants or [])
         yield from _of_jobs(self._figures.stream.jobs or [])
+        if self._figures.ledger.state == "ok":
+            yield from _of_ledger(self._figures.ledger)
 
 
 def to_prometheus(figures: Figures, *, openmetrics: bool) -> bytes:
@@ -34,6 +36,7 @@ def to_prometheus(figures: Figures, *, openmetrics: bool) -> bytes:
 def _up(figures: Figures) -> Metric:
     up = GaugeMetricFamily("millrace_up", "1 when the part answers.", labels=["part"])
     parts = {"devices": figures.devices.state, "stream": figures.stream.state}
+    parts |= {"ledger": figures.ledger.state}
     parts |= {f"gateway:{gateway.port}": gateway.state for gateway in figures.gateways}
     for name, state in parts.items():
         up.add_metric([name], float(state == "ok"))
@@ -78,3 +81,44 @@ def _readings_per_second(job: JobFigures) -> float | None:
 
 def _pending_records(job: JobFigures) -> float | None:
     return job.pending_records
+
+
+_LEDGER_GAUGES = {
+    "accepted": "Readings Kafka acknowledged.",
+    "accounted": "Of the accepted, told by gateways.",
+    "direct": "Of the accepted, sent straight to Kafka.",
+    "unaccounted": "Of the accepted, told by nobody: a gateway was killed.",
+    "missing": "Accepted and not stored.",
+    "behind": "Of the missing, those the stream has not come to yet.",
+    "repeated": "Rows stored more than once.",
+}
+
+
+def _of_ledger(ledger: LedgerFigures) -> Iterator[Metric]:
+    yield _gauge("balanced", "1 when everything due is stored once.", "", {"": ledger.balanced})
+    yield _gauge("age_seconds", "Since the ledger was taken.", "", {"": (ledger.age_ms or 0) / 1000})
+    for name, about in _LEDGER_GAUGES.items():
+        yield _gauge(name, about, "", {"": getattr(ledger, name)})
+    marks = {mark: getattr(ledger, mark) for mark in ("on_time", "late", "duplicate")}
+    yield _gauge("stored", "Rows of iot.readings by mark.", "mark", marks)
+    points = {"expected": ledger.expected_points, "rollups": ledger.rollup_points}
+    yield _gauge("points", "Metrics of readings, and what rollups count.", "side", points)
+    windows = {state: getattr(ledger, f"windows_{state}") for state in ("open", "pending", "wrong")}
+    yield _gauge("windows", "Minutes whose rollups differ from the readings.", "state", windows)
+    yield from _of_refusals(ledger)
+
+
+def _of_refusals(ledger: LedgerFigures) -> Iterator[Metric]:
+    about = "Dead letters by reason: told by gateways, stored."
+    family = GaugeMetricFamily("millrace_ledger_dead_letters", about, labels=["reason", "side"])
+    for reason, sides in (ledger.dead_letter_reasons or {}).items():
+        family.add_metric([reason, "gateways"], sides.gateways)
+        family.add_metric([reason, "stored"], sides.stored)
+    yield family
+
+
+def _gauge(name: str, about: str, label: str, values: Mapping[str, float | None]) -> Metric:
+    family = GaugeMetricFamily(f"millrace_ledger_{name}", about, labels=[label] if label else [])
+    for value_of, value in values.items():
+        family.add_metric([value_of] if label else [], float(value or 0))
+    return family

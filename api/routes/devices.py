@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 
 from api.answers import Device, DevicePage
 from api.dependencies import DeviceId, NowMs, Store, Tenant
-from api.queries.devices import Order, State, describe, list_devices, load_state
+from api.queries.devices import Order, describe, list_devices, load_state
+from api.queries.presence import State, Wanted
 
 router = APIRouter(tags=["devices"])
 
@@ -18,7 +19,10 @@ async def get_devices(
     now_ms: NowMs,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=1024, description="`next_cursor` of a page.")] = None,
-    state: Annotated[State, Query(description="online: seen within 5 minutes of event time.")] = "any",
+    state: Annotated[
+        State, Query(description="By presence; without one, online = seen within 5 minutes.")
+    ] = "any",
+    site: Annotated[str | None, Query(max_length=128, description="Only of this site.")] = None,
     order: Annotated[
         Order,
         Query(
@@ -28,7 +32,7 @@ async def get_devices(
     ] = "newest",
 ) -> DevicePage:
     """List the devices of a tenant, page by page."""
-    return await list_devices(store, tenant, state, order, limit, cursor, now_ms)
+    return await list_devices(store, tenant, Wanted(state, site), order, limit, cursor, now_ms)
 
 
 @router.get("/devices/{device_id}", operation_id="getDevice")

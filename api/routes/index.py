@@ -13,9 +13,10 @@ async def get_index() -> Index:
     return Index(
         name="Millrace API",
         links={
-            "devices": "/devices{?tenant,state,order,limit,cursor}",
+            "devices": "/devices{?tenant,state,site,order,limit,cursor}",
             "device": "/devices/{device_id}{?tenant}",
             "data": "/data/{device_id}{?metric*,from,to,resolution,tenant}",
+            "registry": "/registry/{devices,profiles,sites,maintenance}",
             "metrics": "/metrics",
             "health": "/health",
             "live": "/health/live",

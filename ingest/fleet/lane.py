@@ -107,12 +107,15 @@ class Lane(Thread):
         wear = self._fault.wear(now_ms) if self._fault and self._fault.device_id == machine.device_id else 0.0
         metrics, location = machine.sample(now_ms, wear)
         self.sampled += 1
+        # Counted from the epoch: a device does not restart because its simulation does.
+        seq = int(self._due_ms[n] / self._interval_ms)
         body = Body(
             event_id=f"{machine.device_id}-{now_ms}",
             event_time=now_ms,
             metrics=metrics,
             device_id=machine.device_id if self._name_device else None,
             location=location,
+            attributes={"seq": str(seq)},
         )
         return Message(machine.device_id, now_ms, msgspec.json.encode(body))
 

@@ -36,6 +36,23 @@ class Wander:
         return self._level + shift + self._away
 
 
+class Radio:
+    """What every device tells of itself: how strong it is heard, and how full its battery is."""
+
+    def __init__(self, random: Random) -> None:
+        self._strength = Wander(random, random.uniform(-90, -60), 2.5)
+        self._cycle_ms = random.uniform(1, 4) * DAY_MS
+        self._phase_ms = random.uniform(0, self._cycle_ms)
+
+    def measure(self, time_ms: int) -> dict[str, float]:
+        """Measure at a time; the battery goes from full to a fifth and is charged at once."""
+        used = ((time_ms + self._phase_ms) % self._cycle_ms) / self._cycle_ms
+        return {
+            "battery_pct": 100.0 - 80.0 * used,
+            "signal_dbm": min(-30.0, max(-120.0, self._strength.step())),
+        }
+
+
 class Machine:
     """One device: an id, a home and a rule for what it measures; `wear` is 0 for healthy, 1 for worn out."""
 
@@ -45,12 +62,14 @@ class Machine:
         self._home = (_CENTRE[0] + random.uniform(-0.2, 0.2), _CENTRE[1] + random.uniform(-0.3, 0.3))
         self._alt_m = round(random.uniform(480, 560), 1)
         self._measure = _MEASURE[kind](random)
+        self._radio = Radio(Random(f"{seed}/{self.device_id}/radio"))
         self._moves = kind == "truck"
         self._phase = random.uniform(0, math.tau)
 
     def sample(self, time_ms: int, wear: float = 0.0) -> Sample:
         """Measure at a time (UTC epoch milliseconds)."""
-        metrics = {name: round(value, 3) for name, value in self._measure(time_ms, wear).items()}
+        measured = self._measure(time_ms, wear) | self._radio.measure(time_ms)
+        metrics = {name: round(value, 3) for name, value in measured.items()}
         return Sample(metrics, self._where(time_ms))
 
     def _where(self, time_ms: int) -> Location:

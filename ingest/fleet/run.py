@@ -6,10 +6,11 @@ from functools import partial
 from threading import Event
 from typing import NamedTuple
 
+from ingest.fleet.connections import connect_each
 from ingest.fleet.faults import Fault, place_fault
 from ingest.fleet.lane import Lane, Rhythm
 from ingest.fleet.machines import Machine, build
-from ingest.replay.senders.sender import open_sender
+from ingest.replay.senders.sender import Sender, open_sender
 from millrace.clock import now_ms
 from millrace.settings import Settings
 
@@ -18,6 +19,8 @@ log = logging.getLogger("millrace.fleet")
 _TICK_S = {"mqtt": 0.05, "http": 1.0}
 _REPORT_S = 60.0
 _GOODBYE_S = 8.0
+# Each connection is a thread here and a queue in the broker; a larger fleet shares one, without last wills.
+MOST_CONNECTIONS = 100
 
 
 class Fleet(NamedTuple):
@@ -67,7 +70,7 @@ def _lanes(
             via,
             half,
             Rhythm(fleet.rate_hz, fleet.malformed_per_minute / 2, _TICK_S[via]),
-            open_sender=partial(open_sender, via, settings, tenant, None),
+            open_sender=partial(_open, via, [machine.device_id for machine in half], settings, tenant),
             fault=fault,
             clock_ms=now_ms,
             stop=stop,
@@ -75,6 +78,12 @@ def _lanes(
         for via, half in halves.items()
         if half
     ]
+
+
+def _open(via: str, device_ids: list[str], settings: Settings, tenant: str) -> Sender:
+    if via == "mqtt" and len(device_ids) <= MOST_CONNECTIONS:
+        return connect_each(settings, tenant, device_ids)
+    return open_sender(via, settings, tenant, None)
 
 
 def _watch(lanes: list[Lane], stop: Event, seconds: float | None) -> None:

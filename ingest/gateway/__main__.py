@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 
+from ingest.gateway.account import Account
 from ingest.gateway.intake import Intake
 from ingest.gateway.metrics import GatewayMetrics
 from ingest.gateway.producer import KafkaLog
@@ -28,8 +29,12 @@ def _serve(protocol: Protocol, configured: Settings, instance: int) -> None:
     port = protocol.metrics_port(configured, instance)
     metrics.serve(configured.bind_host, port)
     log = KafkaLog(configured.address("kafka"), protocol.give_up_ms)
+    account = Account(log, f"{protocol.name}-{instance}", now_ms)
+    log.attend(account.tell)
     _log.info("gateway_started protocol=%s instance=%d metrics_port=%d", protocol.name, instance, port)
-    protocol.run(Intake(log, metrics, now_ms), configured, instance)
+    protocol.run(Intake(log, metrics, now_ms, account), configured, instance)
+    log.flush(FLUSH_S)
+    account.tell(now=True)
     unanswered = log.flush(FLUSH_S)
     _log.info("gateway_stopped protocol=%s unanswered=%d", protocol.name, unanswered)
 

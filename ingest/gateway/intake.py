@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ingest.gateway.account import Account
 from ingest.gateway.dead_letter import TOPIC as DEAD_LETTERS
 from ingest.gateway.dead_letter import dead_letter_key, encode_dead_letter
 from ingest.gateway.metrics import GatewayMetrics
@@ -44,10 +45,13 @@ OnDone = Callable[[Delivery], None]
 class Intake:
     """Takes payloads for one protocol; the protocol acknowledges when a delivery is stored."""
 
-    def __init__(self, log: Log, metrics: GatewayMetrics, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, log: Log, metrics: GatewayMetrics, clock: Callable[[], int], account: Account | None = None
+    ) -> None:
         self.log = log
         self.now_ms = clock
         self._metrics = metrics
+        self._account = account
 
     def take(self, payload: bytes, envelope: Envelope, done: OnDone) -> Delivery:
         """Validate a payload and hand all of it to the log, good and bad."""
@@ -63,8 +67,12 @@ class Intake:
 
         self._metrics.received(size_bytes)
         delivery = Delivery(parts, answered)
+        placed = self._account.reading(envelope.received_at) if self._account else None
         for part in parts:
-            self._produce(part, envelope, delivery)
+            if isinstance(part, Reading):
+                self.log.produce(TELEMETRY, part.key, encode(part), delivery.answer, placed)
+            else:
+                self._refuse(part, envelope, delivery)
         return delivery
 
     def _count(self, delivery: Delivery, received_at: int) -> None:
@@ -74,9 +82,8 @@ class Intake:
         else:
             self._metrics.unstored()
 
-    def _produce(self, part: Reading | Rejection, envelope: Envelope, delivery: Delivery) -> None:
-        if isinstance(part, Reading):
-            self.log.produce(TELEMETRY, part.key, encode(part), delivery.answer)
-        else:
-            key = dead_letter_key(part, envelope)
-            self.log.produce(DEAD_LETTERS, key, encode_dead_letter(part, envelope), delivery.answer)
+    def _refuse(self, part: Rejection, envelope: Envelope, delivery: Delivery) -> None:
+        reason = part.reason.value
+        placed = self._account.dead_letter(envelope.received_at, reason) if self._account else None
+        encoded = encode_dead_letter(part, envelope)
+        self.log.produce(DEAD_LETTERS, dead_letter_key(part, envelope), encoded, delivery.answer, placed)

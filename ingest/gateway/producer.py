@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 OnAck = Callable[[str | None], None]
+OnPlace = Callable[[int, int], None]
 _log = logging.getLogger(__name__)
 
 ROOM_MESSAGES = 50_000
@@ -14,9 +15,14 @@ ROOM_BYTES = 64 * 1024 * 1024
 
 
 class Log(Protocol):
-    """What the gateway needs of the log; `on_ack` gets None, or why the message is not stored."""
+    """What the gateway needs of the log; `on_ack` gets None, or why the message is not stored.
 
-    def produce(self, topic: str, key: bytes | None, value: bytes, on_ack: OnAck) -> None:
+    `on_place` gets partition and offset of a message that is stored, before `on_ack`.
+    """
+
+    def produce(
+        self, topic: str, key: bytes | None, value: bytes, on_ack: OnAck, on_place: OnPlace | None = None
+    ) -> None:
         """Hand over one message; `on_ack` is called once, from `poll` or `flush`."""
 
     def poll(self, timeout_s: float) -> int:
@@ -60,16 +66,28 @@ class KafkaLog:
     def __init__(self, brokers: str, give_up_ms: int) -> None:
         self._failure: str | None = None
         self._pending_bytes = 0
+        self._attendant: Callable[[], None] = _nobody
         config = producer_config(brokers, give_up_ms)
         self._producer = Producer({**config, "error_cb": self._on_error, "logger": _log})
 
-    def produce(self, topic: str, key: bytes | None, value: bytes, on_ack: OnAck) -> None:
+    def attend(self, attendant: Callable[[], None]) -> None:
+        """Call `attendant` at the end of each `poll`."""
+        self._attendant = attendant
+
+    def produce(
+        self, topic: str, key: bytes | None, value: bytes, on_ack: OnAck, on_place: OnPlace | None = None
+    ) -> None:
         """Hand over one message; waits while the queue is full."""
         size = len(value)
 
-        def answered(error: KafkaError | None, _message: object) -> None:
+        def answered(error: KafkaError | None, message: Message) -> None:
             self._pending_bytes -= size
-            on_ack(None if error is None else error.str())
+            if error is not None:
+                on_ack(error.str())
+                return
+            if on_place:
+                on_place(int(message.partition() or 0), _offset(message))
+            on_ack(None)
 
         self._pending_bytes += size
         try:
@@ -89,7 +107,9 @@ class KafkaLog:
 
     def poll(self, timeout_s: float) -> int:
         """Call back what the broker has answered."""
-        return int(self._producer.poll(timeout_s))
+        answers = int(self._producer.poll(timeout_s))
+        self._attendant()
+        return answers
 
     def flush(self, timeout_s: float) -> int:
         """Wait for all answers and return how many are still missing."""
@@ -111,3 +131,13 @@ class KafkaLog:
         if error.fatal():
             self._failure = error.str()
         _log.warning("kafka_error code=%s text=%s", error.name(), error.str())
+
+
+def _nobody() -> None:
+    return
+
+
+def _offset(message: Message) -> int:
+    # None or negative: Kafka had the message already from an attempt whose answer was lost.
+    offset = message.offset()
+    return -1 if offset is None else int(offset)

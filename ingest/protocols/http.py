@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import uvicorn
@@ -13,18 +13,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ingest.gateway.body import read_body
-from ingest.gateway.intake import Delivery, Intake
-from ingest.gateway.normalise import Envelope, Rejection
+from ingest.gateway.intake import Delivery, Intake, Parts
+from ingest.gateway.normalise import Envelope, Rejection, normalise
 from ingest.gateway.protocol import Protocol
 from ingest.gateway.reasons import Reason
 from millrace.secrets import Secrets, load_secrets
 from millrace.settings import Settings
 
 PATH = "/v1/telemetry"
+CHECK_PATH = "/v1/telemetry/check"
 KAFKA_WAIT_S = 10.0
 RETRY_AFTER_S = 5
 MAX_REQUESTS = 1_024
 _POLL_S = 0.001
+# An idle gateway still looks after its log: the account of the last readings is told once a second.
+_IDLE_S = 0.5
+OnPayload = Callable[[bytes | Rejection, str], Awaitable[Response]]
 
 
 class HttpGateway:
@@ -34,11 +38,22 @@ class HttpGateway:
         self._intake = intake
         self._secrets = secrets
         self._produced = asyncio.Event()
-        routes = [Route(PATH, self.telemetry, methods=["POST"]), Route("/health", self.health)]
+        routes = [
+            Route(PATH, self.telemetry, methods=["POST"]),
+            Route(CHECK_PATH, self.check, methods=["POST"]),
+            Route("/health", self.health),
+        ]
         self.app = Starlette(routes=routes, lifespan=self._lifespan)
 
     async def telemetry(self, request: Request) -> Response:
         """Take one reading or an array of readings."""
+        return await self._with_payload(request, self._store)
+
+    async def check(self, request: Request) -> Response:
+        """Answer as `telemetry` would; nothing is stored and no dead letter is written."""
+        return await self._with_payload(request, self._judge)
+
+    async def _with_payload(self, request: Request, act: OnPayload) -> Response:
         tenant = authenticate(request.headers.get("authorization", ""), self._secrets)
         if tenant is None:
             headers = {"WWW-Authenticate": "Bearer"}
@@ -48,7 +63,7 @@ class HttpGateway:
             return JSONResponse({"error": "send gzip or plain"}, 415, {"Accept-Encoding": "gzip, identity"})
         with suppress(ClientDisconnect):
             payload = await read_body(request.stream(), encoding == "gzip")
-            return await self._store(payload, tenant)
+            return await act(payload, tenant)
         return Response(status_code=400)
 
     async def health(self, _request: Request) -> Response:
@@ -66,14 +81,25 @@ class HttpGateway:
             return _unavailable("Kafka does not answer")
         return answer(delivery)
 
+    async def _judge(self, payload: bytes | Rejection, tenant: str) -> Response:
+        envelope = self._envelope(tenant)
+        found: Parts = (
+            [payload]
+            if isinstance(payload, Rejection)
+            else normalise(payload, envelope, envelope.received_at)
+        )
+        rejections = [part for part in found if isinstance(part, Rejection)]
+        return verdict(len(found) - len(rejections), rejections)
+
+    def _envelope(self, tenant: str) -> Envelope:
+        return Envelope(source=PROTOCOL.name, address=PATH, tenant=tenant, received_at=self._intake.now_ms())
+
     async def _room(self) -> None:
         while not self._intake.log.has_room():
             await asyncio.sleep(_POLL_S)
 
     async def _deliver(self, payload: bytes | Rejection, tenant: str) -> Delivery:
-        envelope = Envelope(
-            source=PROTOCOL.name, address=PATH, tenant=tenant, received_at=self._intake.now_ms()
-        )
+        envelope = self._envelope(tenant)
         answered: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
 
         def done(delivery: Delivery) -> None:
@@ -103,7 +129,8 @@ class HttpGateway:
             if self._intake.log.pending():
                 await asyncio.sleep(_POLL_S)
             else:
-                await self._produced.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._produced.wait(), _IDLE_S)
 
 
 def authenticate(authorization: str, secrets: Secrets) -> str | None:
@@ -122,18 +149,22 @@ def answer(delivery: Delivery) -> Response:
     """Say what was accepted and what was refused: 202, 413 or 422; 503 when Kafka refused."""
     if not delivery.stored:
         return _unavailable("Kafka did not take it")
+    return verdict(delivery.accepted, delivery.rejections)
+
+
+def verdict(accepted: int, rejections: list[Rejection]) -> Response:
+    """Name every refused element of a payload; 202 when one reading at least is good."""
     rejected = [
         {"index": rejection.index, "reason": rejection.reason.value, "detail": rejection.detail}
-        for rejection in delivery.rejections
+        for rejection in rejections
     ]
-    body = {"accepted": delivery.accepted, "rejected": rejected}
-    return JSONResponse(body, _status(delivery))
+    return JSONResponse({"accepted": accepted, "rejected": rejected}, _status(accepted, rejections))
 
 
-def _status(delivery: Delivery) -> int:
-    if delivery.accepted:
+def _status(accepted: int, rejections: list[Rejection]) -> int:
+    if accepted:
         return 202
-    return 413 if delivery.rejections[0].reason is Reason.OVERSIZE else 422
+    return 413 if rejections[0].reason is Reason.OVERSIZE else 422
 
 
 def _unavailable(why: str) -> Response:

@@ -1,4 +1,8 @@
-"""MQTT: `t/{tenant}/{device}/telemetry`, QoS 1; PUBACK leaves only when Kafka has the payload."""
+"""MQTT: `t/{tenant}/{device}/telemetry`, QoS 1; PUBACK leaves only when Kafka has the payload.
+
+Beside it, at QoS 0, what tells of connections (ingest/gateway/signals.py): a broker queues nothing of
+QoS 0 for a gateway that is away, and a signal that comes late would only mislead.
+"""
 
 import logging
 import select
@@ -20,6 +24,7 @@ from ingest.gateway.intake import Delivery, Intake
 from ingest.gateway.normalise import Envelope, Rejection
 from ingest.gateway.protocol import Protocol
 from ingest.gateway.reasons import Reason
+from ingest.gateway.signals import NOTICE_TOPIC, STATUS_SUBSCRIPTION, Signals
 from millrace.errors import MillraceError
 from millrace.secrets import load_secrets
 from millrace.settings import Settings
@@ -83,6 +88,9 @@ class MqttGateway:
 
     def __init__(self, intake: Intake, settings: Settings, instance: int) -> None:
         self._intake = intake
+        self._signals = Signals(intake.log, intake.now_ms, load_secrets(settings).tenant_tokens)
+        # The broker tells its notices to each subscriber: one of the gateways is enough.
+        self._hears_notices = instance == 0
         self._unacknowledged: deque[_Unacknowledged] = deque()
         self._lost = False
         self._stopping = False
@@ -154,6 +162,7 @@ class MqttGateway:
         if readable or unread:
             self._read(connection)
         self._answer(connection)
+        self._signals.release()
         self._client.loop_misc()
 
     def _read(self, connection: BufferedSocket) -> None:
@@ -208,12 +217,19 @@ class MqttGateway:
         self._pause_s = 0.0
         _log.info("mqtt_connected session_present=%s", flags.session_present)
         client.subscribe(SUBSCRIPTION, qos=1)
+        client.subscribe(STATUS_SUBSCRIPTION, qos=0)
+        if self._hears_notices:
+            client.subscribe(NOTICE_TOPIC, qos=0)
 
     def _on_disconnect(self, _client: Client, _userdata: object, _flags: Any, reason: Any, _: Any) -> None:
+        self._signals.forget()
         _log.warning("mqtt_disconnected reason=%s unacknowledged=%d", reason, len(self._unacknowledged))
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        delivery = self._deliver(message.topic, bytes(message.payload))
+        topic, payload = message.topic, bytes(message.payload)
+        if self._signals.take(topic, payload, stored=bool(message.retain)):
+            return
+        delivery = self._deliver(topic, payload)
         if message.qos:
             self._unacknowledged.append(_Unacknowledged(message.mid, delivery))
 

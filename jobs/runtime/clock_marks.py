@@ -1,13 +1,21 @@
-"""The Kafka side of the event clock: where the topic ends, its newest event time, and sending a mark."""
+"""The Kafka side of the event clock: where the topic ends, its newest event time, and the marks."""
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from jobs.runtime.event_clock import Position
+from jobs.runtime.event_clock import Mark, Position
 from millrace.contracts import topics
 from millrace.reading import Reading, decode, encode
 
 _TIMEOUT_S = 5.0
 _LOOK_BACK = 20
+_MARKS = "telemetry.clock"
+# A mark that waits would be a lie when it arrives: the pause it waited in is not in it.
+_GIVE_UP_MS = 2_000
+
+
+def known_event_time_ms(reading: Reading) -> int:
+    """Return a reading's event time, or when it was received if its clock runs ahead."""
+    return min(reading.event_time, reading.received_at)
 
 
 class TelemetryEdge:
@@ -16,8 +24,10 @@ class TelemetryEdge:
     def __init__(self, bootstrap: str) -> None:
         shared = {"bootstrap.servers": bootstrap}
         # The group of the jobs, joined by nobody here: its committed offsets say how far they have read.
-        self._consumer = Consumer(shared | {"group.id": "millrace-jobs", "enable.auto.commit": False})
-        self._producer = Producer(shared | {"acks": "all"})
+        self._consumer = Consumer(
+            shared | {"group.id": "millrace-jobs", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
+        )
+        self._producer = Producer(shared | {"acks": "all", "message.timeout.ms": _GIVE_UP_MS})
         self._partitions = range(topics()["telemetry"].partitions)
         self._newest_at: tuple[int, ...] = ()
         self._newest_ms = 0
@@ -28,7 +38,7 @@ class TelemetryEdge:
         ends = tuple(high for _, high in bounds)
         if ends != self._newest_at:
             tails = (self._tail(partition, *bounds[partition]) for partition in self._partitions)
-            self._newest_ms = max((reading.event_time for tail in tails for reading in tail), default=0)
+            self._newest_ms = max((known_event_time_ms(r) for tail in tails for r in tail), default=0)
             self._newest_at = ends
         lows = [low for low, _ in bounds]
         return Position(ends, self._read_offsets(lows), self._newest_ms)
@@ -39,30 +49,55 @@ class TelemetryEdge:
         # Nothing committed yet is a negative offset; what retention took nobody has to read.
         return tuple(max(place.offset, low) for place, low in zip(committed, lows, strict=True))
 
-    def mark(self, event_time_ms: int, now_ms: int) -> None:
-        """Say that event time has come to `event_time_ms`."""
-        mark = Reading(
-            tenant="",
-            device_id="",
-            event_id=str(event_time_ms),
-            event_time=event_time_ms,
-            metrics={},
-            received_at=now_ms,
-            source="clock",
-        )
-        self._producer.produce("telemetry.clock", encode(mark))
-        self._producer.flush(_TIMEOUT_S)
+    def last_mark(self) -> Mark | None:
+        """Return the newest mark of the topic, or None when there is none."""
+        low, high = self._bounds(0, _MARKS)
+        if low == high:
+            return None
+        found = self._read(_MARKS, 0, high - 1, 1)
+        if not found:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        paused_ms = int((found[0].attributes or {}).get("paused_ms", 0))
+        return Mark(found[0].event_time, found[0].received_at, paused_ms)
 
-    def _bounds(self, partition: int) -> tuple[int, int]:
-        low, high = self._consumer.get_watermark_offsets(
-            TopicPartition("telemetry", partition), timeout=_TIMEOUT_S
-        )
+    def mark(self, mark: Mark) -> None:
+        """Write a mark; KafkaException when the broker does not take it."""
+        refused: list[KafkaError] = []
+
+        def answered(error: KafkaError | None, _message: object) -> None:
+            if error is not None:
+                refused.append(error)
+
+        self._producer.produce(_MARKS, encode(_as_reading(mark)), on_delivery=answered)
+        if self._producer.flush(_TIMEOUT_S) or refused:
+            raise KafkaException(*refused or [KafkaError(KafkaError._TIMED_OUT)])
+
+    def _bounds(self, partition: int, topic: str = "telemetry") -> tuple[int, int]:
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_TIMEOUT_S)
         return low, high
 
     def _tail(self, partition: int, low: int, high: int) -> list[Reading]:
         start = max(low, high - _LOOK_BACK)
-        if start == high:
+        return self._read("telemetry", partition, start, high - start)
+
+    def _read(self, topic: str, partition: int, start: int, count: int) -> list[Reading]:
+        if not count:
             return []
-        self._consumer.assign([TopicPartition("telemetry", partition, start)])
-        messages = self._consumer.consume(high - start, timeout=_TIMEOUT_S)
+        self._consumer.assign([TopicPartition(topic, partition, start)])
+        messages = self._consumer.consume(count, timeout=_TIMEOUT_S)
+        # A fetch that waits for more would hold up every later question on the same connection.
+        self._consumer.unassign()
         return [decode(message.value() or b"") for message in messages if not message.error()]
+
+
+def _as_reading(mark: Mark) -> Reading:
+    return Reading(
+        tenant="",
+        device_id="",
+        event_id=str(mark.event_time_ms),
+        event_time=mark.event_time_ms,
+        metrics={},
+        attributes={"paused_ms": str(mark.paused_ms)},
+        received_at=mark.marked_at_ms,
+        source="clock",
+    )

@@ -1,10 +1,10 @@
-"""Finds the jobs: every `.sql` file of `jobs/`, grouped so that each topic is read once."""
+"""Finds the jobs: every job file of `jobs/`, grouped so that each source is read once."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.runtime.sql_file import SqlFile, read_sql_file
-from millrace.contracts import topics
+from jobs.runtime.job_file import JobFile, read_job_files
+from jobs.runtime.sources import sources
 from millrace.errors import MillraceError
 
 FOLDER = Path(__file__).resolve().parent.parent
@@ -12,55 +12,66 @@ FOLDER = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One Flink job: all INSERTs that live on the same topic, and the views they need in order."""
+    """One Flink job: all INSERTs that live on the same source, and the views and steps they need in order.
+
+    `parallelism` is what its files ask for, None = the stack's setting.
+    """
 
     name: str
-    views: tuple[SqlFile, ...]
-    inserts: tuple[SqlFile, ...]
+    views: tuple[JobFile, ...]
+    inserts: tuple[JobFile, ...]
+
+    @property
+    def parallelism(self) -> int | None:
+        """Return the largest parallelism an INSERT asks for."""
+        return max(
+            (file.header.parallelism for file in self.inserts if file.header.parallelism), default=None
+        )
 
 
 def find_jobs(folder: Path = FOLDER) -> list[Job]:
-    """Plan the job files of a folder into as few Flink jobs as there are topics read."""
-    files = {file.name: file for file in map(read_sql_file, sorted(folder.glob("*.sql")))}
-    inserts = [file for file in files.values() if file.kind == "insert"]
+    """Plan the job files of a folder into as few Flink jobs as there are sources read."""
+    found = read_job_files(folder)
+    files = {name: file for file in found for name in file.provides}
+    inserts = [file for file in found if file.kind == "insert"]
     roots = {file.name: _root(file, files) for file in inserts}
     return [
-        _job(topic, [file for file in inserts if roots[file.name] == topic], files)
-        for topic in sorted(set(roots.values()))
+        _job(name, [file for file in inserts if roots[file.name] == name], files)
+        for name in sorted(set(roots.values()))
     ]
 
 
-def _job(topic: str, inserts: list[SqlFile], files: dict[str, SqlFile]) -> Job:
-    views: dict[str, SqlFile] = {}
+def _job(name: str, inserts: list[JobFile], files: dict[str, JobFile]) -> Job:
+    views: dict[str, JobFile] = {}
     for file in inserts:
         _collect(file, files, views)
-    return Job(name=topic, views=tuple(views.values()), inserts=tuple(inserts))
+    return Job(name=name, views=tuple(views.values()), inserts=tuple(inserts))
 
 
-def _collect(file: SqlFile, files: dict[str, SqlFile], views: dict[str, SqlFile]) -> None:
+def _collect(file: JobFile, files: dict[str, JobFile], views: dict[str, JobFile]) -> None:
     for name in file.header.reads:
-        if name in files and name not in views:
+        if name in files and files[name].name not in views:
             _collect(files[name], files, views)
-            views[name] = files[name]
+            views[files[name].name] = files[name]
 
 
-def _root(file: SqlFile, files: dict[str, SqlFile]) -> str:
+def _root(file: JobFile, files: dict[str, JobFile]) -> str:
     found = {_follow(name, file, files) for name in file.header.reads}
     if len(found) != 1:
         raise MillraceError(
-            f"job {file.name} reads {len(found)} topics",
+            f"job {file.name} reads {len(found)} sources",
             where=f"jobs/{file.name}.sql",
-            mend="Read one topic.",
+            mend="Read one source.",
         )
     return found.pop()
 
 
-def _follow(name: str, file: SqlFile, files: dict[str, SqlFile]) -> str:
-    if name in topics():
-        return name
+def _follow(name: str, file: JobFile, files: dict[str, JobFile]) -> str:
+    if name in sources():
+        return sources()[name].job
     if name not in files:
         raise MillraceError(
-            f"`reads: {name}` names neither a topic nor a view",
+            f"`reads: {name}` names neither a source nor a view",
             where=f"jobs/{file.name}.sql",
             mend="Correct the header.",
         )

@@ -5,14 +5,20 @@ import sys
 from pathlib import Path
 
 from pyflink.common import Configuration
-from pyflink.table import EnvironmentSettings, TableEnvironment
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+from pyflink.table import StreamTableEnvironment
 
 from millrace.settings import Settings
 
 # What every job needs to be right or fast; what differs between environments comes from Settings.
 _FIXED = {
     "table.local-time-zone": "UTC",
+    # An operator without a name of its own could not be found again in a savepoint: Flink refuses the job.
     "table.exec.uid.generation": "ALWAYS",
+    "pipeline.auto-generate-uids": "false",
+    # The older sink of Iceberg takes no uid; this one names its operators after the table.
+    "table.exec.iceberg.use-v2-sink": "true",
     "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
     "table.optimizer.agg-phase-strategy": "TWO_PHASE",
     "pipeline.object-reuse": "true",
@@ -31,11 +37,13 @@ _FIXED = {
 }
 
 
-def configuration(settings: Settings, job_name: str, restore_from: str | None = None) -> Configuration:
-    """Return the job's configuration for this stack's session cluster."""
+def configuration(
+    settings: Settings, job_name: str, restore_from: str | None = None, parallelism: int | None = None
+) -> Configuration:
+    """Return the job's configuration for this stack's session cluster; `parallelism` None = the setting."""
     values = _FIXED | {
         "pipeline.name": job_name,
-        "parallelism.default": str(settings.flink.parallelism),
+        "parallelism.default": str(parallelism or settings.flink.parallelism),
         "execution.checkpointing.interval": f"{settings.flink.checkpoint_interval_ms} ms",
         "execution.target": "remote",
         "execution.attached": "false",
@@ -65,8 +73,10 @@ def plan_for_cluster(settings: Settings) -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def table_environment(configuration: Configuration) -> TableEnvironment:
-    """Open a streaming table environment."""
-    return TableEnvironment.create(
-        EnvironmentSettings.new_instance().in_streaming_mode().with_configuration(configuration).build()
-    )
+def table_environment(configuration: Configuration) -> StreamTableEnvironment:
+    """Open a streaming table environment.
+
+    PyFlink's own way to an environment always is a local one, whatever `execution.target` says.
+    """
+    java = get_gateway().jvm.org.apache.flink.streaming.api.environment.StreamExecutionEnvironment
+    return StreamTableEnvironment.create(StreamExecutionEnvironment(java(configuration._j_configuration)))

@@ -5,6 +5,8 @@ partitions cannot do. While readings come, it holds time back to what the topic 
 so that a partition that wakes up is not late at once, however fast a recording is replayed. While the
 topic is silent and read to its end, it carries time on at the pace of the wall clock, so that the last
 windows close. And since it is never idle, operators never wake up one after the other.
+
+Marks never go back: a keeper that starts again goes on from the last mark of the topic.
 """
 
 from collections import deque
@@ -22,18 +24,32 @@ class Position(NamedTuple):
     newest_event_time_ms: int
 
 
-class EventClock:
-    """Turns positions, looked at about once a second, into marks."""
+class Mark(NamedTuple):
+    """One mark: how far event time may be, when that was said, and the pauses of ingestion so far."""
 
-    def __init__(self, out_of_orderness_ms: int, idle_after_ms: int) -> None:
+    event_time_ms: int
+    marked_at_ms: int
+    paused_ms: int
+
+
+class EventClock:
+    """Turns positions, looked at about once a second, into marks; `last` is the topic's last mark."""
+
+    def __init__(self, out_of_orderness_ms: int, idle_after_ms: int, last: Mark | None = None) -> None:
         self._out_of_orderness_ms = out_of_orderness_ms
         self._idle_after_ms = idle_after_ms
-        self._seen: deque[tuple[int, int]] = deque()
+        self._marked_ms = last.event_time_ms if last else 0
+        # What the topic held at the last mark is unknown by now; it was not older than what was marked.
+        self._seen = deque([(last.marked_at_ms, last.event_time_ms)] if last else [])
         self._silent_since_ms: int | None = None
         self._end_offsets: tuple[int, ...] = ()
 
     def mark_ms(self, position: Position, now_ms: int) -> int:
         """Return the event time to mark now."""
+        self._marked_ms = max(self._marked_ms, self._allowed_ms(position, now_ms))
+        return self._marked_ms
+
+    def _allowed_ms(self, position: Position, now_ms: int) -> int:
         newest = position.newest_event_time_ms
         earlier = self._newest_before(now_ms - GRACE_MS)
         self._seen.append((now_ms, newest))

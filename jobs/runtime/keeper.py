@@ -2,7 +2,8 @@
 
 A session cluster forgets its jobs when the JobManager dies. The keeper looks every second: a job
 that is not there is submitted again from its newest checkpoint. On SIGTERM it stops each job with a
-savepoint. What it sees is written to `keeper.json` in the stack's folder.
+savepoint. What it sees is written to `keeper.json` in the stack's folder. Time is marked by a thread of
+its own: submitting a job takes long, and a second without a mark is a second of silence for everybody.
 """
 
 import json
@@ -14,14 +15,11 @@ import threading
 from pathlib import Path
 
 import httpx
-from confluent_kafka import KafkaException
 
-from jobs.runtime.clock_marks import TelemetryEdge
 from jobs.runtime.cluster import Cluster
 from jobs.runtime.discovery import find_jobs
-from jobs.runtime.event_clock import EventClock
+from jobs.runtime.marking import keep_marking
 from jobs.runtime.restore import newest_state, remember_job
-from millrace.clock import now_ms
 from millrace.errors import MillraceError
 from millrace.settings import Settings, settings
 
@@ -85,21 +83,18 @@ def _write(path: Path, text: str) -> None:
 
 
 def main() -> None:
-    """Look once a second until told to stop."""
+    """Look and mark once a second until told to stop."""
     logging.basicConfig(level=settings().log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     keeper = Keeper(settings(), Cluster(settings()))
-    edge = TelemetryEdge(settings().address("kafka"))
-    time = settings().telemetry
-    clock = EventClock(time.out_of_orderness_ms, time.idle_clock_after_ms)
+    marking = threading.Thread(target=keep_marking, args=(settings(), stopping), name="clock", daemon=True)
+    marking.start()
     while not stopping.wait(_LOOK_EVERY_S):
         try:
             keeper.look()
-            now = now_ms()
-            edge.mark(clock.mark_ms(edge.position(), now), now)
-        except (httpx.HTTPError, KafkaException, MillraceError, subprocess.TimeoutExpired) as error:
+        except (httpx.HTTPError, MillraceError, subprocess.TimeoutExpired) as error:
             _log.warning("will look again: %s", error)
     keeper.stop()
 

@@ -15,7 +15,10 @@ _GATEWAY = "gateway"
 
 
 def configuration(settings: Settings) -> str:
-    """Return mosquitto.conf: nobody without a password, queues as long as the disk allows."""
+    """Return mosquitto.conf: nobody without a password, queues as long as the disk allows.
+
+    Who connects and who goes is also told on `$SYS/broker/log/N`, which only the gateway may read.
+    """
     folder = settings.folder / "mosquitto"
     user = f"user {_ACCOUNT}\n" if account(_ACCOUNT) else ""
     return f"""\
@@ -32,17 +35,23 @@ max_queued_bytes 0
 max_packet_size 1048576
 set_tcp_nodelay true
 log_dest stderr
+log_dest topic
 log_type error
 log_type warning
 log_type notice
-connection_messages false
+connection_messages true
 """
 
 
 def access_rules(tenants: list[str]) -> str:
     """Return the ACL: the gateway reads everything, a tenant's devices write only their own topics."""
     gateway = f"user {_GATEWAY}\ntopic read t/#\ntopic read $SYS/#\n"
-    return gateway + "".join(f"\nuser {tenant}\ntopic write t/{tenant}/+/telemetry\n" for tenant in tenants)
+    return gateway + "".join(_tenant_rules(tenant) for tenant in tenants)
+
+
+def _tenant_rules(tenant: str) -> str:
+    topics = (f"topic write t/{tenant}/+/{kind}" for kind in ("telemetry", "status"))
+    return "\n".join((f"\nuser {tenant}", *topics, ""))
 
 
 def passwords(secrets: Secrets) -> str:

@@ -1,5 +1,6 @@
 """Lays out a Flink home for one stack: configuration, class path, variables."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
@@ -9,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from millrace.settings import Settings
+from millrace.errors import MillraceError
+from millrace.settings import ROOT, Settings
 from millrace.stack.places import java_home, logs, venv_bin
 
 _LOGGING = """\
@@ -41,35 +43,64 @@ def folder(settings: Settings) -> Path:
 def configuration(settings: Settings) -> dict[str, Any]:
     """Return config.yaml as flat keys."""
     flink, host, python = settings.flink, settings.bind_host, str(venv_bin() / "python")
+    return (
+        {
+            "env.java.opts.all": _java_options(),
+            "env.java.home": str(java_home()),
+            "jobmanager.rpc.address": host,
+            "jobmanager.rpc.port": settings.port("flink_rpc"),
+            "jobmanager.bind-host": host,
+            "jobmanager.memory.process.size": flink.jobmanager_memory,
+            "jobmanager.execution.failover-strategy": "region",
+            "rest.address": host,
+            "rest.bind-address": host,
+            "rest.port": settings.port("flink_rest"),
+            "taskmanager.host": host,
+            "taskmanager.bind-host": host,
+            "taskmanager.numberOfTaskSlots": flink.parallelism * jobs(),
+            "taskmanager.memory.process.size": flink.taskmanager_memory,
+            "taskmanager.memory.managed.fraction": 0.2,
+            "parallelism.default": flink.parallelism,
+            "io.tmp.dirs": str(folder(settings) / "scratch"),
+            # Batch-like heaps on few cores: the parallel collector costs the stream less than G1 (ADR 0004).
+            "env.java.opts.taskmanager": "-XX:+UseParallelGC",
+            "metrics.fetcher.update-interval": 1000,
+            # A TaskManager that comes up before its JobManager tries again at once, not after 10 s.
+            "cluster.registration.error-delay": "500 ms",
+            "restart-strategy.type": "exponential-delay",
+            "restart-strategy.exponential-delay.initial-backoff": "1 s",
+            "restart-strategy.exponential-delay.max-backoff": "30 s",
+            "python.executable": python,
+            "python.client.executable": python,
+        }
+        | _state_memory(flink.taskmanager_memory)
+        | _checkpointing(settings)
+    )
+
+
+def jobs() -> int:
+    """Return how many jobs run beside each other: one for each source the jobs declare."""
+    files = (ROOT / "jobs" / "runtime" / "sql").glob("*.sql")
+    return sum(path.read_text().startswith("/* source\n") for path in files)
+
+
+def _state_memory(taskmanager_memory: str) -> dict[str, Any]:
+    """Give RocksDB an eighth of the TaskManager, in one piece for all slots.
+
+    Slots share managed memory in equal parts; but the readings job needs nearly all of it, and the slots
+    of the others would keep theirs idle.
+    """
+    size = re.fullmatch(r"(\d+)([mg])", taskmanager_memory)
+    if not size:
+        raise MillraceError(
+            f"{taskmanager_memory!r} is no size", where="environment", mend="Write 3g or 2048m."
+        )
+    share = f"{int(size[1]) * {'m': 1, 'g': 1024}[size[2]] // 8}m"
     return {
-        "env.java.opts.all": _java_options(),
-        "env.java.home": str(java_home()),
-        "jobmanager.rpc.address": host,
-        "jobmanager.rpc.port": settings.port("flink_rpc"),
-        "jobmanager.bind-host": host,
-        "jobmanager.memory.process.size": flink.jobmanager_memory,
-        "jobmanager.execution.failover-strategy": "region",
-        "rest.address": host,
-        "rest.bind-address": host,
-        "rest.port": settings.port("flink_rest"),
-        "taskmanager.host": host,
-        "taskmanager.bind-host": host,
-        "taskmanager.numberOfTaskSlots": flink.parallelism,
-        "taskmanager.memory.process.size": flink.taskmanager_memory,
-        "taskmanager.memory.managed.fraction": 0.3,
-        "parallelism.default": flink.parallelism,
-        "io.tmp.dirs": str(folder(settings) / "scratch"),
-        # Batch-like heaps on few cores: the parallel collector costs the stream less than G1 (ADR 0004).
-        "env.java.opts.taskmanager": "-XX:+UseParallelGC",
-        "metrics.fetcher.update-interval": 1000,
-        # A TaskManager that comes up before its JobManager tries again at once, not after 10 s.
-        "cluster.registration.error-delay": "500 ms",
-        "restart-strategy.type": "exponential-delay",
-        "restart-strategy.exponential-delay.initial-backoff": "1 s",
-        "restart-strategy.exponential-delay.max-backoff": "30 s",
-        "python.executable": python,
-        "python.client.executable": python,
-    } | _checkpointing(settings)
+        "state.backend.rocksdb.memory.managed": False,
+        "state.backend.rocksdb.memory.fixed-per-tm": share,
+        "taskmanager.memory.task.off-heap.size": share,
+    }
 
 
 def _checkpointing(settings: Settings) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def faults(schema: Any, value: Any, place: str = "") -> list[str]:
         return record_faults(schema, value)
     if kind == "map":
         fits = isinstance(value, dict) and not any(faults(schema["values"], v) for v in value.values())
+    elif kind == "array":
+        fits = isinstance(value, list) and not any(faults(schema["items"], v) for v in value)
     else:
         fits = primitive(kind, value)
     return [] if fits else [f"wrong_type--{place}"]

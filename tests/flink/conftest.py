@@ -27,7 +27,12 @@ def flink() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def job() -> Job:
-    """The one job there is: everything that reads telemetry."""
-    (found,) = find_jobs()
-    return found
+def jobs() -> dict[str, Job]:
+    """Return every job there is."""
+    return {job.name: job for job in find_jobs()}
+
+
+@pytest.fixture(scope="session")
+def job(jobs: dict[str, Job]) -> Job:
+    """The job that reads telemetry."""
+    return jobs["telemetry"]

@@ -3,16 +3,15 @@
 import json
 import re
 import sys
-from collections.abc import Callable
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pyflink.common import Configuration
-from pyflink.table import DataTypes, StatementSet, TableEnvironment
+from pyflink.table import DataTypes, StreamTableEnvironment
 from pyflink.table.udf import udf
 from pyiceberg.types import (
+    BinaryType,
     BooleanType,
     DoubleType,
     IcebergType,
@@ -24,20 +23,24 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
-from catalog.ddl import read_table, table_files
+from catalog.ddl import read_table
 from jobs.runtime import environment
 from jobs.runtime.connectors import _SQL
 from jobs.runtime.discovery import Job
 from jobs.runtime.udf_classify import FUNCTION as CLASSIFY
+from jobs.runtime.udf_gather import FUNCTION as GATHER
+from millrace.contracts import SCHEMAS
 
 OUT_OF_ORDERNESS = "0 00:00:10.000"
-WRITERS = ("write_latest", "write_panes")
+WRITERS = ("write_latest", "write_panes", "write_presence")
+TABLES = SCHEMAS / "tables"
 _TYPES: dict[type[IcebergType], str] = {
     StringType: "STRING",
     IntegerType: "INT",
     LongType: "BIGINT",
     DoubleType: "DOUBLE",
     BooleanType: "BOOLEAN",
+    BinaryType: "BYTES",
     TimestamptzType: "TIMESTAMP_LTZ(6)",
 }
 # One row a bundle: the watermark moves between any two readings, as it does between bundles on a cluster.
@@ -56,7 +59,7 @@ _SETTINGS = {
 Row = dict[str, Any]
 
 
-def local_environment(folder: Path) -> TableEnvironment:
+def local_environment(folder: Path) -> StreamTableEnvironment:
     """Open the environment of the jobs, only local, small and bounded."""
     configuration = Configuration()
     checkpoints = {"execution.checkpointing.dir": (folder / "checkpoints").as_uri()}
@@ -65,15 +68,18 @@ def local_environment(folder: Path) -> TableEnvironment:
     return environment.table_environment(configuration)
 
 
-def telemetry_of(log: Path) -> str:
-    """Return the telemetry table with its columns and watermark as declared, read from a JSON file."""
-    declared = (_SQL / "telemetry.sql").read_text().format(
+def source_of(name: str, log: Path) -> str:
+    """Return a source with its columns and watermark as declared, read from a JSON file."""
+    return _laid_in_file(name, log)[:-1] + ", 'json.timestamp-format.standard' = 'ISO-8601')"
+
+
+def _laid_in_file(name: str, place: Path) -> str:
+    declared = (_SQL / f"{name}.sql").read_text().format(
         out_of_orderness=OUT_OF_ORDERNESS, bootstrap="", idle_partition_ms=0
     )  # fmt: skip
-    columns, found, _ = re.sub(r" METADATA FROM '\w+' VIRTUAL", "", declared).partition(") WITH (")
+    columns, found, _ = re.sub(r" METADATA( FROM '\w+')? VIRTUAL", "", declared).partition(") WITH (")
     assert found
-    options = f"'connector' = 'filesystem', 'path' = '{log.as_uri()}', 'format' = 'json'"
-    return f"{columns}) WITH ({options}, 'json.timestamp-format.standard' = 'ISO-8601')"
+    return f"{columns}) WITH ({_json(place)})"
 
 
 def columns_of(table: Path) -> str:
@@ -91,17 +97,26 @@ def _type(kind: IcebergType) -> str:
     return _TYPES[type(kind)]
 
 
-def declare_files(tables: TableEnvironment, folder: Path) -> None:
-    """Declare source, sinks and functions; the writing functions write down what they were given."""
-    tables.execute_sql(telemetry_of(folder / "log.json"))
+def declare_files(tables: StreamTableEnvironment, folder: Path, job: Job, source: str) -> None:
+    """Declare a job's source, sinks and functions; the writing functions write down what they were given."""
+    tables.execute_sql(source_of(source, folder / "log.json"))
     tables.execute_sql(f"CREATE TEMPORARY TABLE written (done STRING) WITH ({_json(folder / 'written')})")
     tables.execute_sql("CREATE CATALOG lake WITH ('type' = 'generic_in_memory', 'default-database' = 'iot')")
-    for path in table_files():
-        sink = _json(folder / path.stem)
-        tables.execute_sql(f"CREATE TABLE lake.iot.{path.stem} ({columns_of(path)}) WITH ({sink})")
+    for name in sorted({name for file in job.inserts for name in file.header.writes}):
+        _declare_sink(tables, folder, name)
     tables.create_temporary_system_function("classify", CLASSIFY)
+    tables.create_temporary_system_function("gather", GATHER)
     for name in WRITERS:
         tables.create_temporary_system_function(name, _recorder(name))
+
+
+def _declare_sink(tables: StreamTableEnvironment, folder: Path, name: str) -> None:
+    place, _, table = name.partition(".")
+    if place == "iot":
+        columns = columns_of(TABLES / f"{table}.sql")
+        tables.execute_sql(f"CREATE TABLE lake.iot.{table} ({columns}) WITH ({_json(folder / table)})")
+    elif not table:
+        tables.execute_sql(_laid_in_file(name.replace("-", "_"), folder / name))
 
 
 def _json(folder: Path) -> str:
@@ -114,17 +129,6 @@ def _recorder(name: str) -> Any:
         return pd.Series([json.dumps([name, *row], default=str) for row in rows])
 
     return udf(record, result_type=DataTypes.STRING(), func_type="pandas")
-
-
-def plan(tables: TableEnvironment, job: Job, take: Callable[[str], Any] = lambda _: None) -> StatementSet:
-    """Declare the views and gather the INSERTs of a job, showing each to `take`."""
-    for view in job.views:
-        tables.create_temporary_view(view.name, tables.sql_query(view.statements[0]))
-    statements = tables.create_statement_set()
-    for statement in chain.from_iterable(file.statements for file in job.inserts):
-        take(statement)
-        statements.add_insert_sql(statement)
-    return statements
 
 
 def rows_of(folder: Path) -> list[Row]:

@@ -8,9 +8,10 @@ import pytest
 
 from jobs.runtime import udf_classify
 from jobs.runtime.discovery import Job
+from jobs.runtime.plan import launch, plan
 from millrace.clock import from_iso, to_iso
 from tests.flink.cases import CASES, HOUR_MS, Case, Reading, Window
-from tests.flink.local_stream import Row, declare_files, local_environment, plan, rows_of
+from tests.flink.local_stream import Row, declare_files, local_environment, rows_of
 
 pytestmark = [pytest.mark.flink, pytest.mark.stream, pytest.mark.timeout(300)]
 
@@ -67,8 +68,8 @@ def outcome(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(udf_classify, "read_history", lambda *_: np.zeros(0, dtype=np.uint64))
         tables = local_environment(folder)
-        declare_files(tables, folder)
-        plan(tables, job).execute().wait()
+        declare_files(tables, folder, job, "telemetry")
+        launch(tables, plan(tables, job), "test").get_job_execution_result().result()
     written = [json.loads(row["done"]) for row in rows_of(folder / "written")]
     return Outcome(rows_of(folder / "readings"), rows_of(folder / "rollups_1m"), written)
 

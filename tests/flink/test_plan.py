@@ -1,61 +1,94 @@
-"""How Flink plans the whole job: what it reads once, and what a savepoint can find again."""
+"""How Flink plans the jobs: what they read once, and what a savepoint can find again."""
 
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from pyflink.java_gateway import get_gateway
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
 
-from catalog.ddl import table_files
+from jobs.runtime import connectors
 from jobs.runtime.connectors import _SQL
-from jobs.runtime.discovery import Job
-from jobs.runtime.udf_classify import FUNCTION as CLASSIFY
-from jobs.runtime.udf_write_latest import FUNCTION as WRITE_LATEST
-from jobs.runtime.udf_write_panes import FUNCTION as WRITE_PANES
-from tests.flink.local_stream import OUT_OF_ORDERNESS, columns_of, local_environment, plan
+from jobs.runtime.discovery import Job, find_jobs
+from jobs.runtime.plan import operators, plan, unchain
+from tests.flink.local_stream import OUT_OF_ORDERNESS, TABLES, columns_of, local_environment
 
 pytestmark = [pytest.mark.flink, pytest.mark.stream]
 
-FUNCTIONS = {"classify": CLASSIFY, "write_latest": WRITE_LATEST, "write_panes": WRITE_PANES}
+JOBS = [job.name for job in find_jobs()]
 # Wires between operators, not operators: they hold no state and take no uid.
 WIRES = {"PartitionTransformation", "UnionTransformation", "SideOutputTransformation"}
 
 
+class Operator(NamedTuple):
+    """An operator as the planner made it."""
+
+    kind: str
+    name: str
+    uid: str | None
+    chaining: str
+
+
 class Planned(NamedTuple):
-    """The plan as text, and its operators as (kind, name, uid)."""
+    """The plan as text, its operators, and the ids Flink gives them when it makes a graph of it."""
 
     text: str
-    operators: list[tuple[str, str, str | None]]
+    operators: list[Operator]
+    graph: dict[str, str]
 
 
-@pytest.fixture(scope="module")
-def planned(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Planned:
-    """Plan the job against the real topic and table connectors; nothing is read or written."""
-    folder = tmp_path_factory.mktemp("plan")
-    tables = local_environment(folder)
+def declare(tables: StreamTableEnvironment, folder: Path, job: Job) -> None:
+    """Declare what a job uses with the real connectors; nothing is read or written."""
     values = {"bootstrap": "127.0.0.1:9", "idle_partition_ms": 5000, "out_of_orderness": OUT_OF_ORDERNESS}
-    for name in ("telemetry", "written"):
-        tables.execute_sql((_SQL / f"{name}.sql").read_text().format(**values))
+    for path in set(_SQL.glob("*.sql")) - {_SQL / "lake.sql"}:
+        tables.execute_sql(path.read_text().format(**values))
     lake = f"'type' = 'iceberg', 'catalog-type' = 'hadoop', 'warehouse' = '{(folder / 'lake').as_uri()}'"
     tables.execute_sql(f"CREATE CATALOG lake WITH ({lake})")
     tables.execute_sql("CREATE DATABASE lake.iot")
-    for path in table_files():
-        tables.execute_sql(f"CREATE TABLE lake.iot.{path.stem} ({columns_of(path)})")
-    for name, function in FUNCTIONS.items():
-        tables.create_temporary_system_function(name, function)
-    operations = get_gateway().jvm.java.util.ArrayList()
-    environment = tables._j_tenv
-    statements = plan(tables, job, lambda sql: operations.addAll(environment.getParser().parse(sql)))
-    return Planned(statements.explain(), _operators(environment.getPlanner().translate(operations)))
+    for name in {name for file in job.inserts for name in file.header.writes if name.startswith("iot.")}:
+        columns = columns_of(TABLES / f"{name.removeprefix('iot.')}.sql")
+        tables.execute_sql(f"CREATE TABLE lake.{name} ({columns})")
+    for path in Path(connectors.__file__).parent.glob("udf_*.py"):
+        function = import_module(f"jobs.runtime.{path.stem}").FUNCTION
+        tables.create_temporary_system_function(path.stem.removeprefix("udf_"), function)
 
 
-def _operators(ends: Any) -> list[tuple[str, str, str | None]]:
-    found, waiting = {}, list(ends)
-    while waiting:
-        one = waiting.pop()
-        if one.getId() not in found:
-            found[one.getId()] = (one.getClass().getSimpleName(), one.getName(), one.getUid())
-            waiting += list(one.getInputs())
-    return list(found.values())
+@pytest.fixture(scope="module")
+def plans(jobs: dict[str, Job], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Planned]:
+    return {name: planned_job(job, tmp_path_factory.mktemp("plan")) for name, job in jobs.items()}
+
+
+def planned_job(job: Job, folder: Path) -> Planned:
+    tables = local_environment(folder)
+    declare(tables, folder, job)
+    statements = plan(tables, job)
+    text = statements.explain()
+    statements.attach_as_datastream()
+    environment = StreamExecutionEnvironment(tables._j_tenv.execEnv())
+    made = operators(environment._j_stream_execution_environment.getTransformations())
+    unchain(made)
+    graph = environment._generate_stream_graph()
+    nodes = list(graph.getStreamNodes().toArray())
+    return Planned(
+        text,
+        [_operator(one) for one in made],
+        {node.getOperatorName(): node.getTransformationUID() for node in nodes},
+    )
+
+
+def _operator(one: Any) -> Operator:
+    strategy = ""
+    if one.getClass().getSimpleName() == "SourceTransformation":
+        strategy = str(one.getChainingStrategy())
+    return Operator(one.getClass().getSimpleName(), one.getName(), one.getUid(), strategy)
+
+
+@pytest.fixture(scope="module")
+def planned(plans: dict[str, Planned]) -> Planned:
+    """The plan of the job that reads telemetry."""
+    return plans["telemetry"]
 
 
 def test_the_topic_is_read_once_for_all_sinks(planned: Planned, job: Job) -> None:
@@ -73,15 +106,38 @@ def test_panes_are_built_once_and_minutes_from_them(planned: Planned) -> None:
     assert executed.count("time_col=[pane_time], size=[1 min]") == 1
 
 
-def test_every_operator_the_planner_makes_has_a_uid_of_its_own(planned: Planned) -> None:
-    made = [(name, uid) for kind, name, uid in planned.operators if kind not in WIRES]
-    made = [(name, uid) for name, uid in made if not name.startswith("Iceberg")]
-    assert len(made) > 10
-    assert [name for name, uid in made if not uid] == []
-    assert len({uid for _, uid in made}) == len(made)
+@pytest.mark.parametrize("name", JOBS)
+def test_every_operator_has_a_uid_of_its_own(plans: dict[str, Planned], name: str) -> None:
+    made = [one for one in plans[name].operators if one.kind not in WIRES]
+    assert len(made) >= 2
+    assert [one.name for one in made if not one.uid] == []
+    assert len({one.uid for one in made}) == len(made)
 
 
-@pytest.mark.xfail(reason="Iceberg's sink takes no uid from SQL: it is named by the plan's shape")
-def test_every_operator_of_the_lake_has_a_uid_of_its_own(planned: Planned) -> None:
-    lake = [(name, uid) for _, name, uid in planned.operators if name.startswith("Iceberg")]
-    assert [name for name, uid in lake if not uid] == []
+@pytest.mark.parametrize("name", JOBS)
+def test_every_operator_of_the_running_graph_has_a_uid(plans: dict[str, Planned], name: str) -> None:
+    """Sinks become writers and committers only here."""
+    assert [node for node, uid in plans[name].graph.items() if not uid] == []
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_operators_of_the_lake_are_called_after_their_table(
+    plans: dict[str, Planned], jobs: dict[str, Job], name: str
+) -> None:
+    uids = plans[name].graph.values()
+    written = {table for file in jobs[name].inserts for table in file.header.writes}
+    for table in {table for table in written if table.startswith("iot.")}:
+        assert any(table in uid for uid in uids), (table, sorted(uids))
+
+
+def test_the_source_of_presence_stands_apart_and_that_of_readings_does_not(plans: dict[str, Planned]) -> None:
+    found = {name: [one.chaining for one in plans[name].operators if one.chaining] for name in JOBS}
+    assert found["sessions"] == ["NEVER"]
+    assert found["telemetry"] == ["ALWAYS"]
+
+
+def test_everything_of_a_second_comes_to_a_shard_in_one_row(plans: dict[str, Planned]) -> None:
+    kinds = Counter(one.name.partition("[")[0] for one in plans["sessions"].operators)
+    once = ("arrivals", "PythonCalc", "LocalWindowAggregate", "GlobalWindowAggregate", "advance-shards")
+    # The second function writes presence.
+    assert {name: kinds[name] for name in once} == dict.fromkeys(once, 1) | {"PythonCalc": 2}

@@ -111,6 +111,23 @@ def test_state_divides_the_devices_at_five_minutes(web: TestClient, writer: Writ
     assert walk(web, state="online", limit=1) == ["now", "edge"]
 
 
+def test_a_state_the_stream_told_counts_before_the_newest_event_time(web: TestClient, writer: Writer) -> None:
+    told = {"a": "offline", "b": "online", "c": "maintenance", "d": "", "e": ""}
+    for number, (device_id, state) in enumerate(told.items()):
+        age_ms = 400_000 if device_id in "be" else number
+        writer.latest(device_id, NOW_MS - age_ms, {"t_c": 1.0})
+        if state:
+            writer.client.hset(f"device:{{demo:{device_id}}}", mapping={"@state": state, "@site": "hall-4"})
+    found = {
+        state: walk(web, state=state, limit=2, order="id") for state in ("online", "offline", "maintenance")
+    }
+    assert found == {"online": ["b", "d"], "offline": ["a", "e"], "maintenance": ["c"]}
+    assert walk(web, site="hall-4", limit=2) == ["a", "c", "b"]
+    assert walk(web, site="hall-4", state="offline", limit=2) == ["a"]
+    assert ask(web, site="elsewhere")["total"] == 0
+    assert web.get("/devices/c").json()["state"] == "maintenance"
+
+
 def test_a_tenant_sees_its_own_devices_only(web: TestClient, writer: Writer) -> None:
     writer.latest("mine", NOW_MS, {"a": 1.0})
     Writer(writer.client, "other").latest("theirs", NOW_MS, {"a": 1.0})

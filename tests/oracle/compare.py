@@ -22,6 +22,21 @@ def window_differences(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return _differences(connection, "rollups.sql", "window_differences")
 
 
+def session_differences(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Compare `actual_sessions` (columns of iot.sessions) with `expected_sessions`; empty means equal."""
+    return _differences(connection, "stored_sessions.sql", "session_differences")
+
+
+def dead_letter_differences(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Compare `actual_dead_letters` (device_id, reason, original) with `expected_dead_letters`."""
+    return _differences(connection, "dead_letters.sql", "dead_letter_differences")
+
+
+def sent_differences(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Compare copies and lateness of `actual_readings` with the ledger they were expected from."""
+    return _differences(connection, "sent_differences.sql", "sent_differences")
+
+
 def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     """Return the number of rows of a table."""
     row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()

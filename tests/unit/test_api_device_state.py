@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.problems import WrongParameterError
-from api.queries.devices import decode_cursor, describe, encode_cursor, parse_state, seen_between
+from api.queries.devices import decode_cursor, describe, encode_cursor, parse_state
 from api.queries.hot_store import IndexEntry
 
 NOW_MS = 1_769_860_800_000
@@ -52,10 +52,35 @@ def test_a_device_is_online_for_five_minutes_and_its_freshness_is_signed(age_ms:
     assert (device.online, device.freshness_ms) == (online, age_ms)
 
 
-def test_the_online_and_offline_filters_meet_without_overlap() -> None:
-    online, offline = seen_between("online", NOW_MS), seen_between("offline", NOW_MS)
-    assert online.arguments() == (str(NOW_MS - 300_000), "+inf")
-    assert offline.arguments() == ("-inf", f"({NOW_MS - 300_000}")
+PRESENT = STORED | {
+    b"@state": b"maintenance",
+    b"@since": b"1769860000000",
+    b"@session_start": b"1769850000000",
+    b"@last_arrival": b"1769860799000",
+    b"@site": b"hall-4",
+    b"@profile": b"pump",
+    b"@flapping": b"1",
+    b"@clock_offset": b"-90000",
+}
+
+
+def test_presence_is_what_the_stream_said_whatever_the_newest_event_time_is() -> None:
+    state = parse_state(NOW_MS - 1_000, PRESENT)
+    assert state is not None
+    device = describe("demo", "d1", state, NOW_MS)
+    assert (device.state, device.online, device.since) == ("maintenance", False, "2026-01-31T11:46:40.000Z")
+    assert (device.session_start_ms, device.site, device.profile) == (1_769_850_000_000, "hall-4", "pump")
+    assert (device.flapping, device.clock_offset_ms) == (True, -90_000)
+    assert set(device.metrics) == {"temperature_c", "humidity_pct"}
+
+
+def test_what_the_stream_has_not_said_is_null() -> None:
+    state = parse_state(NOW_MS - 1_000, STORED | {b"@site": b""})
+    assert state is not None
+    device = describe("demo", "d1", state, NOW_MS)
+    unknown = (device.state, device.since, device.session_start_ms, device.site, device.flapping)
+    assert unknown == (None,) * 5
+    assert device.online
 
 
 @given(st.integers(0, 2**52), st.text(min_size=1, max_size=40))

@@ -1,6 +1,14 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.answers import DeviceFigures, Figures, GatewayFigures, JobFigures, StreamFigures, TenantFigures
+from api.answers import (
+    DeviceFigures,
+    Figures,
+    GatewayFigures,
+    JobFigures,
+    LedgerFigures,
+    StreamFigures,
+    TenantFigures,
+)
 from api.queries.fleet import sum_tenants
 from api.queries.gateways import parse_samples
 from api.queries.prometheus import to_prometheus
@@ -32,7 +40,14 @@ def tenant(name: str, total: int, online: int, newest_ms: int | None) -> TenantF
 
 def figures(devices: DeviceFigures, stream: StreamFigures) -> Figures:
     gateway = GatewayFigures(state="unavailable", port=18090, reason="refused")
-    return Figures(time="", time_ms=NOW_MS, devices=devices, stream=stream, gateways=[gateway])
+    return Figures(
+        time="",
+        time_ms=NOW_MS,
+        devices=devices,
+        stream=stream,
+        gateways=[gateway],
+        ledger=LedgerFigures(state="unavailable"),
+    )
 
 
 def samples(body: bytes) -> dict[tuple[str, str], float]:
@@ -60,6 +75,7 @@ def test_a_part_that_is_down_has_no_samples_in_the_text_but_up_zero() -> None:
     assert samples(text) == {
         ("millrace_up", "devices"): 0.0,
         ("millrace_up", "stream"): 0.0,
+        ("millrace_up", "ledger"): 0.0,
         ("millrace_up", "gateway:18090"): 0.0,
     }
 

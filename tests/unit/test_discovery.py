@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.discovery import FOLDER, Job, find_jobs
-from jobs.runtime.sql_file import SqlFile, read_sql_file
-from millrace.contracts import topics
+from jobs.runtime.job_file import JobFile, read_job_files, read_sql_file
+from jobs.runtime.sources import sources
 from millrace.errors import MillraceError
 
 pytestmark = pytest.mark.stream
 
 FILES = [read_sql_file(path) for path in sorted(FOLDER.glob("*.sql"))]
+STEPS = [file for file in read_job_files(FOLDER) if file.kind == "step"]
 # A table stands behind FROM, JOIN or TABLE; what opens a parenthesis is a sub-query or a function.
-READ = re.compile(r"\b(?:FROM|JOIN|TABLE)\s+([A-Za-z_][\w.]*)(?!\s*\(|[\w.])", re.IGNORECASE)
-WRITTEN = re.compile(r"\bINSERT\s+INTO\s+([\w.]+)", re.IGNORECASE)
+READ = re.compile(r"\b(?:FROM|JOIN|TABLE)\s+(`[^`]+`|[A-Za-z_][\w.]*(?!\s*\(|[\w.]))", re.IGNORECASE)
+WRITTEN = re.compile(r"\bINSERT\s+INTO\s+(`[^`]+`|[\w.]+)", re.IGNORECASE)
 CALLED = re.compile(r"\bwrite_(\w+)\(")
 NO_TABLE = {"window_start"}  # EXTRACT(SECOND FROM window_start)
-HOT = {"latest": "redis.device", "panes": "redis.series"}
+HOT = {"latest": "redis.device", "panes": "redis.series", "presence": "redis.device"}
 
 
 def lay(folder: Path, name: str, kind: str, reads: str, sql: str = "SELECT 1", extra: str = "") -> None:
@@ -26,41 +27,77 @@ def lay(folder: Path, name: str, kind: str, reads: str, sql: str = "SELECT 1", e
     (folder / f"{name}.sql").write_text(header + sql + "\n")
 
 
-def names(files: tuple[SqlFile, ...]) -> list[str]:
+def names(files: tuple[JobFile, ...]) -> list[str]:
     return [file.name for file in files]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_job_reads_exactly_the_tables_its_header_names(file: SqlFile) -> None:
-    found = {name for text in file.statements for name in READ.findall(text)} - NO_TABLE
+def test_a_job_reads_exactly_the_tables_its_header_names(file: JobFile) -> None:
+    found = {name.strip("`") for text in file.statements for name in READ.findall(text)} - NO_TABLE
     assert found == set(file.header.reads)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_job_writes_exactly_what_its_header_names(file: SqlFile) -> None:
+def test_a_job_writes_exactly_what_its_header_names(file: JobFile) -> None:
     sql = ";".join(file.statements)
-    tables = {name.removeprefix("lake.") for name in WRITTEN.findall(sql)} - {"written"}
+    tables = {name.strip("`").removeprefix("lake.") for name in WRITTEN.findall(sql)} - {"written"}
     assert tables | {HOT[name] for name in CALLED.findall(sql)} == set(file.header.writes)
     assert (file.kind == "insert") == bool(file.header.writes)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_view_is_one_query_and_every_other_statement_an_insert(file: SqlFile) -> None:
+def test_a_view_is_one_query_and_every_other_statement_an_insert(file: JobFile) -> None:
     openings = [text.split(maxsplit=1)[0].upper() for text in file.statements]
     assert openings == (["SELECT"] if file.kind == "view" else ["INSERT"] * len(openings))
     assert openings
 
 
+@pytest.mark.parametrize("file", STEPS, ids=lambda file: file.name)
+def test_a_step_reads_and_provides_what_its_header_names(file: JobFile) -> None:
+    text = (FOLDER / f"{file.name}.py").read_text()
+    assert all(f'"{name}"' in text.partition("def provide")[2] for name in file.header.provides)
+    assert all(f'keyed_step(tables, "{name}"' in text for name in file.header.reads)
+    assert file.header.about
+
+
 def test_every_view_is_used_and_every_insert_runs() -> None:
     jobs = find_jobs()
-    assert {name for job in jobs for name in names(job.views)} == {f.name for f in FILES if f.kind == "view"}
+    made = {file.name for file in [*FILES, *STEPS] if file.kind != "insert"}
+    assert {name for job in jobs for name in names(job.views)} == made
     assert sorted(name for job in jobs for name in names(job.inserts)) == sorted(
         file.name for file in FILES if file.kind == "insert"
     )
-    assert {job.name for job in jobs} <= set(topics())
+    assert {job.name for job in jobs} <= {source.job for source in sources().values()}
 
 
-def test_inserts_of_one_topic_are_one_job(tmp_path: Path) -> None:
+def test_a_job_is_called_after_its_source_unless_the_source_says_otherwise() -> None:
+    assert sources()["telemetry"].job == "telemetry"
+    assert sources()["arrivals"].job == "sessions"
+    assert {job.name for job in find_jobs()} >= {"telemetry", "sessions"}
+
+
+def test_a_step_gives_views_to_others_and_comes_once(tmp_path: Path) -> None:
+    header = {"owner": "me", "reads": ["telemetry"], "provides": ["left", "right"]}
+    (tmp_path / "both.py").write_text(f'"""Two views."""\n\nHEADER = {header}\n')
+    (tmp_path / "commands.py").write_text('"""No job file."""\n')
+    lay(tmp_path, "one", "insert", "left")
+    lay(tmp_path, "two", "insert", "right")
+    (job,) = find_jobs(tmp_path)
+    assert (names(job.views), names(job.inserts)) == (["both"], ["one", "two"])
+    assert job.views[0].header.about == "Two views."
+
+
+@pytest.mark.parametrize(("asked", "given"), [(["", ""], None), (["1", ""], 1), (["1", "3"], 3)])
+def test_a_job_has_the_parallelism_its_inserts_ask_for(
+    tmp_path: Path, asked: list[str], given: int | None
+) -> None:
+    for name, wanted in zip("ab", asked, strict=True):
+        lay(tmp_path, name, "insert", "telemetry", extra=f"parallelism: {wanted}\n" if wanted else "")
+    (job,) = find_jobs(tmp_path)
+    assert job.parallelism == given
+
+
+def test_inserts_of_one_source_are_one_job(tmp_path: Path) -> None:
     lay(tmp_path, "a", "insert", "telemetry")
     lay(tmp_path, "b", "insert", "telemetry")
     lay(tmp_path, "c", "insert", "telemetry.dead-letter")
@@ -82,9 +119,9 @@ def test_a_view_follows_the_views_it_reads_and_comes_once(tmp_path: Path) -> Non
     assert names(job.views) == ["z_first", "m_middle", "a_last"]
 
 
-def test_a_job_that_reads_two_topics_is_refused(tmp_path: Path) -> None:
+def test_a_job_that_reads_two_sources_is_refused(tmp_path: Path) -> None:
     lay(tmp_path, "both", "insert", "telemetry, telemetry.dead-letter")
-    with pytest.raises(MillraceError, match="job both reads 2 topics"):
+    with pytest.raises(MillraceError, match="job both reads 2 sources"):
         find_jobs(tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.runtime.event_clock import CARRY_AT_MOST_MS, GRACE_MS, EventClock, Position
+from jobs.runtime.event_clock import CARRY_AT_MOST_MS, GRACE_MS, EventClock, Mark, Position
 
 pytestmark = pytest.mark.stream
 
@@ -57,8 +57,25 @@ def test_time_is_not_carried_on_while_the_jobs_lag_behind() -> None:
     assert found.mark_ms(at(9, 5_000_000), WALL_MS + 129_000) == 5_030_000
 
 
-def test_a_reading_ends_the_silence() -> None:
+def test_a_reading_ends_the_silence_and_time_stands_until_readings_have_come_as_far() -> None:
     found = clock()
     for s in range(60):
         found.mark_ms(at(9, 5_000_000), WALL_MS + s * 1000)
-    assert found.mark_ms(at(10, 5_060_000), WALL_MS + 60_000) == 5_010_000
+    later = [found.mark_ms(at(s, 5_000_000 + s * 1000), WALL_MS + s * 1000) for s in range(60, 70)]
+    assert later == [5_059_000] * 5 + [5_065_000, 5_066_000, 5_067_000, 5_068_000, 5_069_000]
+
+
+def test_marks_never_go_back_even_when_readings_do() -> None:
+    found = clock()
+    ahead = [found.mark_ms(at(s, 9_000_000), WALL_MS + s * 1000) for s in range(10)]
+    behind = [found.mark_ms(at(s, 1_000_000), WALL_MS + s * 1000) for s in range(10, 30)]
+    assert (ahead[-1], set(behind)) == (9_000_000, {9_000_000})
+
+
+def test_a_clock_that_starts_again_goes_on_from_the_last_mark() -> None:
+    last = Mark(5_000_000, WALL_MS, 0)
+    again = EventClock(OUT_OF_ORDER_MS, IDLE_AFTER_MS, last)
+    marks = [again.mark_ms(at(s, 5_060_000 + s * 1000), WALL_MS + 60_000 + s * 1000) for s in range(7)]
+    # What came while nobody looked gets the time of the grace to be read before it moves time.
+    assert marks[:5] == [5_010_000] * 5
+    assert marks[5:] == [5_065_000, 5_066_000]

@@ -14,7 +14,7 @@ from ingest.gateway.buffered_socket import BufferedSocket
 from ingest.gateway.intake import Delivery, Intake
 from ingest.gateway.metrics import GatewayMetrics
 from ingest.gateway.normalise import Envelope
-from ingest.gateway.producer import OnAck
+from ingest.gateway.producer import OnAck, OnPlace
 from ingest.protocols.http import HttpGateway, authenticate
 from ingest.protocols.mqtt import Address, parse_topic
 from millrace.secrets import Secrets
@@ -37,7 +37,9 @@ class MemoryLog:
         self.silent = silent
         self._waiting: list[OnAck] = []
 
-    def produce(self, topic: str, key: bytes | None, value: bytes, on_ack: OnAck) -> None:
+    def produce(
+        self, topic: str, key: bytes | None, value: bytes, on_ack: OnAck, on_place: OnPlace | None = None
+    ) -> None:
         self.kept.append((topic, key))
         self._waiting.append(on_ack)
 

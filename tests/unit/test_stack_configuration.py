@@ -10,6 +10,8 @@ import pytest
 from pydantic import SecretStr
 from supervisor.options import ServerOptions
 
+from jobs.runtime.discovery import find_jobs
+from millrace.errors import MillraceError
 from millrace.secrets import Secrets, load_secrets
 from millrace.services import kafka, mosquitto, postgres, redis
 from millrace.settings import Settings
@@ -89,8 +91,8 @@ def test_postgres_lets_in_one_user_by_password() -> None:
 def test_a_tenant_may_write_its_own_topics_and_read_none() -> None:
     rules = mosquitto.access_rules(["acme", "demo"])
     _, acme, demo = rules.split("\n\n")
-    assert acme == "user acme\ntopic write t/acme/+/telemetry"
-    assert demo.strip() == "user demo\ntopic write t/demo/+/telemetry"
+    assert acme == "user acme\ntopic write t/acme/+/telemetry\ntopic write t/acme/+/status"
+    assert demo.strip() == "user demo\ntopic write t/demo/+/telemetry\ntopic write t/demo/+/status"
     assert "read" not in acme + demo
 
 
@@ -99,13 +101,29 @@ def test_every_tenant_and_the_gateway_has_a_password() -> None:
     assert mosquitto.passwords(secrets) == "gateway:g\nacme:a\n"
 
 
-def test_flink_has_a_slot_for_each_parallel_lane_and_keeps_its_checkpoints(settings: Settings) -> None:
+def test_flink_has_a_slot_for_each_parallel_lane_of_each_job_and_keeps_its_checkpoints(
+    settings: Settings,
+) -> None:
     wide = settings.model_copy(update={"flink": settings.flink.model_copy(update={"parallelism": 5})})
     config = flink.configuration(wide)
-    assert config["taskmanager.numberOfTaskSlots"] == 5
+    assert config["taskmanager.numberOfTaskSlots"] == 5 * len(find_jobs())
     assert config["execution.checkpointing.dir"] == (settings.folder / "flink" / "checkpoints").as_uri()
     assert config["execution.checkpointing.externalized-checkpoint-retention"] == "RETAIN_ON_CANCELLATION"
     assert {config[key] for key in config if key.endswith(("bind-host", "bind-address"))} == {"127.0.0.1"}
+
+
+def test_rocksdb_has_an_eighth_of_the_taskmanager_and_the_memory_is_set_aside(settings: Settings) -> None:
+    for given, share in (("3g", "384m"), ("2048m", "256m")):
+        sized = settings.flink.model_copy(update={"taskmanager_memory": given})
+        config = flink.configuration(settings.model_copy(update={"flink": sized}))
+        assert config["state.backend.rocksdb.memory.fixed-per-tm"] == share
+        assert config["taskmanager.memory.task.off-heap.size"] == share
+
+
+def test_a_memory_nobody_can_read_is_refused(settings: Settings) -> None:
+    sized = settings.flink.model_copy(update={"taskmanager_memory": "lots"})
+    with pytest.raises(MillraceError, match="'lots' is no size"):
+        flink.configuration(settings.model_copy(update={"flink": sized}))
 
 
 def test_a_private_file_is_closed_to_others_even_when_it_was_open_before(tmp_path: Path) -> None:

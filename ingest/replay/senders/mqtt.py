@@ -1,4 +1,8 @@
-"""MQTT 5, QoS 1, one client; reconnects for ever and resends what was not acknowledged."""
+"""MQTT 5, QoS 1, one client; reconnects for ever and resends what was not acknowledged.
+
+A client that is one device tells its status too: online when it connects, goodbye before it leaves,
+offline as its last will.
+"""
 
 import threading
 import time
@@ -20,6 +24,7 @@ _NO_SUBSCRIBER = 0x10
 _REFUSED_FROM = 0x80
 _CONNECT_TIMEOUT_S = 30.0
 _PAUSE_S = 0.002
+_GOODBYE_S = 2.0
 
 
 class MqttSender:
@@ -27,11 +32,13 @@ class MqttSender:
 
     DEFAULT_WINDOW: ClassVar[int] = 1000
 
-    def __init__(self, settings: Settings, tenant: str, window: int) -> None:
+    def __init__(self, settings: Settings, tenant: str, window: int, device_id: str = "") -> None:
         self.window = self._wanted_window = window
         self.acknowledged = self.refused = 0
         self.refusal = ""
         self._topic_start = f"t/{tenant}/"
+        self._client_id = f"{tenant}/{device_id}" if device_id else f"replay-{uuid4().hex[:12]}"
+        self._status_topic = f"t/{tenant}/{device_id}/status" if device_id else ""
         self._unacknowledged: dict[int, tuple[str, bytes]] = {}
         self._again: list[tuple[str, bytes]] = []
         # Acknowledgements that overtook the registration of their own message.
@@ -59,6 +66,10 @@ class MqttSender:
 
     def close(self) -> None:
         """Say goodbye to the broker."""
+        if self._status_topic and self._client.is_connected():
+            self._client.publish(self._status_topic, b"goodbye", qos=1, retain=True).wait_for_publish(
+                _GOODBYE_S
+            )
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -70,8 +81,9 @@ class MqttSender:
         for topic, payload in waiting:
             self._publish(topic, payload)
 
-    def _publish(self, topic: str, payload: bytes) -> None:
-        mid = self._client.publish(topic, payload, qos=1).mid
+    def _publish(self, topic: str, payload: bytes, client: Client | None = None) -> None:
+        # The first connection may stand before the constructor has given us its client.
+        mid = (client or self._client).publish(topic, payload, qos=1, retain=topic == self._status_topic).mid
         with self._lock:
             self._unacknowledged[mid] = (topic, payload)
             early = self._early.pop(mid, None)
@@ -82,6 +94,8 @@ class MqttSender:
         sent = self._unacknowledged.pop(mid, None)
         if sent is None:
             self._early[mid] = reason
+        elif sent[0] == self._status_topic:
+            return
         elif reason.value == _NO_SUBSCRIBER:
             self._again.append(sent)
         elif reason.value >= _REFUSED_FROM:
@@ -91,8 +105,10 @@ class MqttSender:
             self.acknowledged += 1
 
     def _connected(self, settings: Settings, tenant: str) -> Client:
-        client = Client(CallbackAPIVersion.VERSION2, f"replay-{uuid4().hex[:12]}", protocol=MQTTv5)
+        client = Client(CallbackAPIVersion.VERSION2, self._client_id, protocol=MQTTv5)
         client.username_pw_set(tenant, tenant_token(settings, tenant))
+        if self._status_topic:
+            client.will_set(self._status_topic, b"offline", qos=1, retain=True)
         # paho walks through all of its window at each acknowledgement; ours costs nothing.
         client.max_inflight_messages_set(0)
         client.reconnect_delay_set(min_delay=1, max_delay=5)
@@ -114,7 +130,7 @@ class MqttSender:
 
     def _on_connect(
         self,
-        _client: Client,
+        client: Client,
         _data: Any,
         _flags: ConnectFlags,
         reason: ReasonCode,
@@ -127,6 +143,8 @@ class MqttSender:
         # A broker that is sent more than it asked for closes the connection.
         limit = getattr(properties, "ReceiveMaximum", None)
         self.window = min(self._wanted_window, limit) if limit else self._wanted_window
+        if self._status_topic:
+            self._publish(self._status_topic, b"online", client)
 
     def _on_publish(
         self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties | None

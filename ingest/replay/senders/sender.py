@@ -9,10 +9,21 @@ from millrace.settings import Settings
 class Sender(Protocol):
     """Sends in order; a message is in flight until the other side acknowledged or refused it."""
 
-    window: int
-    acknowledged: int
-    refused: int
-    refusal: str
+    @property
+    def window(self) -> int:
+        """How many messages may be in flight."""
+
+    @property
+    def acknowledged(self) -> int:
+        """How many messages the other side took."""
+
+    @property
+    def refused(self) -> int:
+        """How many messages it refused."""
+
+    @property
+    def refusal(self) -> str:
+        """Why it refused the last one."""
 
     @property
     def in_flight(self) -> int:

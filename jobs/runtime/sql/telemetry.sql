@@ -2,7 +2,8 @@
 owner: data-platform
 about: >
   The telemetry topic, and the clock marks that let event time pass while it is silent. Flink drops NOT NULL inside a
-  nullable ROW, so the Avro fields of `location` are nullable too.
+  nullable ROW, so the Avro fields of `location` are nullable too. A device whose clock is ahead moves time no further
+  than to the moment its reading was received.
 */
 CREATE TEMPORARY TABLE telemetry (
   tenant STRING NOT NULL,
@@ -18,7 +19,8 @@ CREATE TEMPORARY TABLE telemetry (
   kafka_offset BIGINT NOT NULL METADATA FROM 'offset' VIRTUAL,
   kafka_time TIMESTAMP_LTZ(3) NOT NULL METADATA FROM 'timestamp' VIRTUAL,
   event_time AS TO_TIMESTAMP_LTZ(event_time_ms, 3),
-  WATERMARK FOR event_time AS event_time - INTERVAL '{out_of_orderness}' DAY TO SECOND
+  WATERMARK FOR event_time AS
+    LEAST(event_time, TO_TIMESTAMP_LTZ(received_at_ms, 3)) - INTERVAL '{out_of_orderness}' DAY TO SECOND
 ) WITH (
   'connector' = 'kafka',
   'topic' = 'telemetry;telemetry.clock',

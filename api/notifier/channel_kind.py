@@ -1,0 +1,112 @@
+"""What a kind of channel is; each module in `api/notifier/kinds/` declares one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from millrace.errors import MillraceError
+from udfs.notify.notice import Notice
+from udfs.notify.wording import Words, words
+
+Result = Literal["sent", "failed", "refused"]
+
+
+class ChannelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a channel may show of itself; a key it does not know is refused."""
+
+
+class ChannelSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a channel keeps to itself."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Envelope(NamedTuple):
+    """A notice on its way; `message_id` is the same at every attempt, `time_ms` is the attempt's."""
+
+    message_id: str
+    notice: Notice
+    payload: Any
+    time_ms: int
+    link_root: str
+
+    @property
+    def words(self) -> Words:
+        """The notice in words."""
+        return words(self.notice, self.link_root)
+
+
+class Broker(NamedTuple):
+    """The stack's MQTT broker, and whom the notifier is to it."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Broker({self.host}:{self.port})"
+
+
+class Reach(NamedTuple):
+    """What a channel may reach beside the public internet."""
+
+    private_allowed: bool
+    broker: Broker
+
+
+class Outcome(NamedTuple):
+    """What came of an attempt.
+
+    sent: the receiver took it. failed: it may go better later. refused: it would go the same again.
+    """
+
+    result: Result
+    detail: str = ""
+    retry_after_s: float | None = None
+
+
+Shown = TypeVar("Shown", bound=ChannelSettings)
+Hidden = TypeVar("Hidden", bound=ChannelSecret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelKind(Generic[Shown, Hidden]):
+    """A way to tell people; `deliver` sends one notice and never takes longer than DEADLINE_S.
+
+    A secret goes only where it was meant to go: when one of `secret_goes_to` changes it must be given again.
+    """
+
+    name: str
+    about: str
+    settings: type[Shown]
+    secret: type[Hidden]
+    deliver: Callable[[Shown, Hidden, Envelope, Reach], Outcome]
+    secret_goes_to: tuple[str, ...] = ()
+
+    def read_settings(self, data: Any) -> Shown:
+        """Read settings from plain values; raise MillraceError naming what is wrong."""
+        return _read(data, self.settings, "settings")
+
+    def read_secret(self, data: Any) -> Hidden:
+        """Read a secret from plain values; raise MillraceError, which never shows a value."""
+        return _read(data, self.secret, "secret")
+
+
+Read = TypeVar("Read", bound=msgspec.Struct)
+
+# The longest that one delivery may take, whatever the other side does.
+DEADLINE_S = 20.0
+
+
+def _read(data: Any, shape: type[Read], where: str) -> Read:
+    try:
+        return msgspec.convert(data, shape)
+    except msgspec.ValidationError as error:
+        fields = ", ".join(shape.__struct_fields__) or "nothing"
+        raise MillraceError(
+            f"{where} cannot be used: {error}", where=where, mend=f"It may hold: {fields}."
+        ) from None

@@ -1,0 +1,90 @@
+"""Rows of a table that are new since a snapshot, a bounded number of files at a time."""
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+from pyiceberg.expressions.parser import parse
+from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table.snapshots import Operation, Snapshot
+
+from millrace.clock import to_iso
+
+# PyIceberg reads all files it is given at once, ahead of who consumes them.
+_ROWS_AT_ONCE = 500_000
+_KEEPS_ROWS = (Operation.APPEND, Operation.REPLACE)
+
+
+def snapshot_of(table: Table) -> int:
+    """Return the id of the newest snapshot, 0 before the first."""
+    snapshot = table.current_snapshot()
+    return snapshot.snapshot_id if snapshot else 0
+
+
+def only_grew(table: Table, since: int) -> bool:
+    """Tell whether all commits after snapshot `since` (0: the beginning) added rows or rewrote files."""
+    if not since:
+        return True
+    for snapshot in _back_from_now(table):
+        if snapshot.snapshot_id == since:
+            return True
+        if snapshot.summary is None or snapshot.summary.operation not in _KEEPS_ROWS:
+            return False
+    return False
+
+
+def _back_from_now(table: Table) -> Iterator[Snapshot]:
+    snapshot = table.current_snapshot()
+    while snapshot:
+        yield snapshot
+        parent = snapshot.parent_snapshot_id
+        snapshot = table.snapshot_by_id(parent) if parent else None
+
+
+def new_rows(table: Table, since: int, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Yield what was appended after snapshot `since`, or all of it (0), some files at a time."""
+    now = snapshot_of(table)
+    if now == since:
+        return
+    scan = table.incremental_append_scan(from_snapshot_id_exclusive=since) if since else table.scan()
+    yield from _read(table, scan.plan_files(), columns, AlwaysTrue())
+
+
+def rows_where(table: Table, condition: str, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Yield the rows that fulfil a condition, some files at a time; files are pruned by their statistics."""
+    wanted = parse(condition)
+    yield table.schema().select(*columns).as_arrow().empty_table()
+    yield from _read(table, table.scan(row_filter=wanted).plan_files(), columns, wanted)
+
+
+def within(column: str, first_minute: int, last_minute: int) -> str:
+    """Return the condition that a time lies in these minutes since 1970, both included."""
+    begin, end = moment(first_minute * 60_000), moment((last_minute + 1) * 60_000)
+    return f"{column} >= '{begin}' AND {column} < '{end}'"
+
+
+def moment(time_ms: int) -> str:
+    """Return a time as a condition names it."""
+    return to_iso(time_ms).replace("Z", "+00:00")
+
+
+def _read(
+    table: Table, tasks: Iterable[FileScanTask], columns: tuple[str, ...], condition: BooleanExpression
+) -> Iterator[pa.Table]:
+    schema = table.schema().select(*columns)
+    for group in _groups(tasks):
+        batches = list(ArrowScan(table.metadata, table.io, schema, condition).to_record_batches(group))
+        if batches:
+            yield pa.Table.from_batches(batches).cast(schema.as_arrow())
+
+
+def _groups(tasks: Iterable[FileScanTask]) -> Iterator[list[FileScanTask]]:
+    group: list[FileScanTask] = []
+    for task in tasks:
+        group.append(task)
+        if sum(one.file.record_count for one in group) >= _ROWS_AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group

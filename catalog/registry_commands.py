@@ -1,0 +1,204 @@
+"""`millrace devices` and `millrace profiles`: the registry from the command line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from millrace.clock import from_iso, now_ms
+from millrace.errors import MillraceError
+from millrace.settings import settings
+
+if TYPE_CHECKING:
+    from catalog.registry_entries import MaintenanceEntry
+    from catalog.registry_store import Registry
+
+app = typer.Typer()
+devices = typer.Typer(help="Devices, sites and maintenance windows of the registry.", no_args_is_help=True)
+profiles = typer.Typer(help="Device profiles: when a device counts as offline.", no_args_is_help=True)
+app.add_typer(devices, name="devices")
+app.add_typer(profiles, name="profiles")
+
+Tenant = Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_ONLY_IN_JSON = {"tenant", "updated_at", "metrics", "retention_class"}
+_NO_DATABASE = "Start the stack with `millrace up`; `millrace status` shows what is down."
+
+
+@contextmanager
+def _registry(tenant: str | None) -> Iterator["Registry"]:
+    import psycopg
+
+    from catalog.migrations import connect
+    from catalog.registry_store import Registry
+
+    try:
+        with connect(settings()) as connection:
+            yield Registry(connection, tenant or settings().tenant)
+    except psycopg.OperationalError as error:
+        raise MillraceError(
+            f"PostgreSQL does not answer: {str(error).strip()}", where="postgres", mend=_NO_DATABASE
+        ) from None
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        typer.echo(json.dumps(rows, default=_text))
+        return
+    table = Table(title=f"{len(rows)} {title}", title_justify="left")
+    shown = [name for name in (rows[0] if rows else ()) if name not in _ONLY_IN_JSON]
+    for column in shown:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_text(row[column]) for column in shown))
+    Console().print(table)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return "" if value is None else str(value)
+
+
+@devices.command("import")
+def import_devices(
+    file: Annotated[
+        Path, typer.Argument(help="YAML: profiles, sites, devices, maintenance, or only devices.")
+    ],
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the registry to what a file says, all or nothing; what it does not name stays."""
+    from catalog.registry_file import read_file
+    from catalog.registry_store import import_file
+
+    read = read_file(file)
+    with _registry(tenant) as registry:
+        changed = import_file(registry.connection, read, registry.tenant)._asdict()
+    typer.echo(
+        json.dumps({"changed": changed})
+        if as_json
+        else "changed: " + ", ".join(f"{count} {what}" for what, count in changed.items())
+    )
+
+
+@devices.command("export")
+def export_devices(
+    file: Annotated[Path | None, typer.Argument(help="Where to; standard output by default.")] = None,
+    tenant: Tenant = None,
+) -> None:
+    """Write the registry as YAML, in the form `import` reads."""
+    from catalog.registry_file import to_yaml
+    from catalog.registry_store import export_file
+
+    with _registry(tenant) as registry:
+        text = to_yaml(export_file(registry, now_ms()))
+    if file is None:
+        typer.echo(text, nl=False)
+    else:
+        file.write_text(text)
+
+
+@devices.command("list")
+def list_devices(
+    site: Annotated[str | None, typer.Option(help="Only of this site.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only with this profile.")] = None,
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered devices."""
+    with _registry(tenant) as registry:
+        _show(registry.devices(site=site, profile=profile), as_json, "devices")
+
+
+@devices.command("sites")
+def list_sites(tenant: Tenant = None, as_json: AsJson = False) -> None:
+    """List the sites and how many devices each has."""
+    with _registry(tenant) as registry:
+        _show(registry.sites(), as_json, "sites")
+
+
+@devices.command()
+def maintenance(
+    device: Annotated[str | None, typer.Option(help="The device that may be silent.")] = None,
+    site: Annotated[str | None, typer.Option(help="The site whose devices may be silent.")] = None,
+    duration: Annotated[str, typer.Option("--for", help="How long: 90s, 15m, 2h, 3d.")] = "1h",
+    start: Annotated[str | None, typer.Option("--from", help="RFC 3339; now by default.")] = None,
+    about: Annotated[str, typer.Option(help="Why.")] = "",
+    end: Annotated[int | None, typer.Option(help="End the window of this number instead.")] = None,
+    tenant: Tenant = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin or plan a maintenance window, or end one; without --device, --site or --end list them."""
+    with _registry(tenant) as registry:
+        if end is not None and not registry.delete_maintenance(end):
+            raise MillraceError(f"there is no maintenance window {end}", where="--end")
+        if device or site:
+            registry.add_maintenance(_window(device, site, start, duration, about))
+        _show(registry.maintenance(now_ms()), as_json, "maintenance windows")
+
+
+def _window(
+    device: str | None, site: str | None, start: str | None, duration: str, about: str
+) -> "MaintenanceEntry":
+    from catalog.registry_entries import MaintenanceEntry, moment, parse_duration_s
+
+    try:
+        start_ms = now_ms() if start is None else from_iso(start)
+        end_ms = start_ms + 1_000 * parse_duration_s(duration)
+        return MaintenanceEntry(
+            device_id=device, site=site, starts_at=moment(start_ms), ends_at=moment(end_ms), about=about
+        )
+    except ValueError as error:
+        raise MillraceError(
+            f"that is no maintenance window: {error}", mend="Give --device or --site."
+        ) from None
+
+
+@profiles.command("list")
+def list_profiles(tenant: Tenant = None, as_json: AsJson = False) -> None:
+    """List the profiles; a device without one has the built-in default (60 s, every 10 s)."""
+    with _registry(tenant) as registry:
+        _show(registry.profiles(), as_json, "profiles")
+
+
+@profiles.command("set")
+def set_profile(
+    name: Annotated[str, typer.Argument(help="Name of the profile.")],
+    offline_after_s: Annotated[int, typer.Option(help="Silence after which a device is offline.")],
+    expected_interval_s: Annotated[int, typer.Option(help="How often a device speaks.")],
+    about: Annotated[str, typer.Option(help="What it is for.")] = "",
+) -> None:
+    """Make or change a profile; its devices are judged by it within seconds."""
+    from pydantic import ValidationError
+
+    from catalog.registry_entries import ProfileEntry
+
+    try:
+        entry = ProfileEntry(
+            profile=name,
+            offline_after_s=offline_after_s,
+            expected_interval_s=expected_interval_s,
+            about=about,
+        )
+    except ValidationError as error:
+        raise MillraceError("; ".join(found["msg"] for found in error.errors())) from None
+    with _registry(None) as registry:
+        before = registry.get("profile", name)
+        kept = {field: before[field] for field in ("metrics", "retention_class")} if before else {}
+        registry.put_profile(name, entry.model_copy(update=kept))
+
+
+@profiles.command("delete")
+def delete_profile(name: Annotated[str, typer.Argument(help="Name of the profile.")]) -> None:
+    """Remove a profile no device has."""
+    with _registry(None) as registry:
+        if not registry.delete("profile", name):
+            raise MillraceError(f"there is no profile {name!r}", mend="`millrace profiles list` shows them.")

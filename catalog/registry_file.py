@@ -1,0 +1,41 @@
+"""Registry files: YAML in, YAML out, with errors that name the place in the file."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from catalog.registry_entries import RegistryFile
+from millrace.errors import MillraceError
+
+_MEND = "Correct the file; `millrace devices export` shows the form."
+
+
+def read_file(path: Path) -> RegistryFile:
+    """Read a registry file; MillraceError naming every entry that is wrong."""
+    try:
+        return RegistryFile.model_validate(yaml.safe_load(path.read_text()) or {})
+    except OSError as error:
+        raise MillraceError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MillraceError(f"the file is no YAML: {error}", where=str(path), mend=_MEND) from None
+    except ValidationError as error:
+        wrong = "; ".join(_shown(entry) for entry in error.errors())
+        raise MillraceError(f"the file is wrong: {wrong}", where=str(path), mend=_MEND) from None
+
+
+def _shown(entry: Any) -> str:
+    place = ".".join(map(str, entry["loc"]))
+    return f"{place}: {entry['msg']}" if place else str(entry["msg"])
+
+
+def to_yaml(registry: dict[str, list[dict[str, Any]]]) -> str:
+    """Write what `export_file` returned; empty parts are left out."""
+    parts = {name: [_plain(row) for row in rows] for name, rows in registry.items() if rows}
+    return yaml.safe_dump(parts, sort_keys=False, allow_unicode=True, width=110) if parts else "devices: []\n"
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: v.isoformat() if isinstance(v, datetime) else v for name, v in row.items()}

@@ -1,0 +1,1 @@
+"""Publishes what PostgreSQL knows of each device to the compacted topic `device-context`."""

@@ -1,0 +1,31 @@
+"""A context as a record of `device-context`: a Reading, so that the sessions job reads one shape."""
+
+from catalog.registry import Context
+from millrace.reading import Reading
+
+TOPIC = "device-context"
+
+
+def record(context: Context, now_ms: int) -> Reading:
+    """Return the record of a context published now; without a maintenance window its bounds are left out."""
+    tenant, _, device_id = context.owner.partition("/")
+    return Reading(
+        tenant=tenant,
+        device_id=device_id,
+        event_id=f"context-{now_ms}",
+        event_time=now_ms,
+        metrics=_metrics(context),
+        attributes={"site": context.site, "profile": context.profile, "firmware": context.firmware},
+        received_at=now_ms,
+        source="context",
+    )
+
+
+def _metrics(context: Context) -> dict[str, float]:
+    metrics = {
+        "offline_after_ms": context.offline_after_ms,
+        "expected_interval_ms": context.expected_interval_ms,
+        "maintenance_from_ms": context.maintenance_from_ms,
+        "maintenance_until_ms": context.maintenance_until_ms,
+    }
+    return {name: float(value) for name, value in metrics.items() if value is not None}

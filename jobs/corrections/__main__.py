@@ -1,0 +1,107 @@
+"""Corrects as long as the stack runs (`python -m jobs.corrections`); one corrector at a time."""
+
+import logging
+import os
+import signal
+import threading
+from typing import Final
+
+import httpx
+import psycopg
+from confluent_kafka import KafkaException
+from pyiceberg.exceptions import CommitFailedException
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from catalog.lake import load_lake
+from catalog.migrations import connect as connect_registry
+from catalog.registry import context_of
+from jobs.corrections.corrector import Corrector, Surroundings
+from jobs.corrections.hot_tier import HotTier
+from jobs.corrections.memory import Memory
+from jobs.corrections.report import report_file, write_report
+from jobs.corrections.session_repair import Devices
+from jobs.corrections.stream_view import Stream
+from jobs.corrections.tick_watermark import NewestMark, TickWatermark
+from jobs.runtime.hot_store import connect as connect_redis
+from millrace.clock import now_ms
+from millrace.settings import Settings, settings
+
+_log = logging.getLogger("millrace.corrector")
+_PASS_EVERY_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 120.0
+_NICENESS: Final = 5
+# Any number will do; it must only be the same in every corrector of a registry.
+_LOCK: Final = 4_920_114_702
+_PASSING = (httpx.HTTPError, KafkaException, CommitFailedException, RedisError, SQLAlchemyError)
+
+
+class Alone:
+    """Holds a lock of PostgreSQL as long as its connection lives, so that one corrector writes at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connection = connect_registry(settings)
+        self._connection.autocommit = True
+
+    def take(self) -> bool:
+        """Try to take the lock; psycopg.Error when the connection is gone."""
+        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+        return bool(row and row[0])
+
+    def check(self) -> None:
+        """Raise psycopg.Error when the lock went with its connection."""
+        self._connection.execute("SELECT 1")
+
+
+def _surroundings(config: Settings, alone: Alone) -> Surroundings:
+    hot = HotTier(connect_redis(config))
+    ticks = TickWatermark(NewestMark(config.address("kafka")), config.telemetry.out_of_orderness_ms)
+    return Surroundings(
+        lake=load_lake(config),
+        look=Stream(config).look,
+        tick_watermark_ms=ticks.event_time_ms,
+        put_panes=hot.put_panes,
+        devices=Devices(lambda owners: context_of(config, owners), hot.open_since_ms),
+        still_alone=alone.check,
+    )
+
+
+def _correct(config: Settings, alone: Alone, stopping: threading.Event) -> None:
+    memory = Memory(config.folder / "corrections.duckdb")
+    corrector = Corrector(memory, _surroundings(config, alone))
+    pause_s = 0.0
+    while not stopping.wait(pause_s):
+        pause_s = _PASS_EVERY_S
+        try:
+            report = corrector.run_pass(now_ms())
+        except _PASSING as error:
+            _log.warning("will try again: %s", error)
+        else:
+            write_report(report_file(config), report)
+            # A long pass must not be followed by the next at once: the stream comes first.
+            pause_s = min(max(_PASS_EVERY_S, 2 * report.pass_ms / 1_000), _LONGEST_PAUSE_S)
+    memory.close()
+
+
+def main() -> None:
+    """Wait until no other corrector runs, then pass after pass until told to stop."""
+    logging.basicConfig(level=settings().log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.nice(_NICENESS)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        alone = Alone(settings())
+        while not alone.take():
+            _log.info("another corrector runs")
+            if stopping.wait(_PASS_EVERY_S):
+                return
+        _correct(settings(), alone, stopping)
+    except psycopg.Error as error:
+        # The supervisor starts it again; without the lock it must not go on.
+        raise SystemExit(f"lost the registry: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

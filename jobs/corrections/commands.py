@@ -1,0 +1,42 @@
+"""Commands about corrections: `millrace corrections`."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millrace.clock import to_iso
+from millrace.errors import MillraceError
+from millrace.settings import settings
+
+app = typer.Typer()
+
+
+@app.command()
+def corrections(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how many late readings came, what was corrected for them, and what still waits."""
+    from jobs.corrections.report import read_report, report_file
+
+    report = read_report(report_file(settings()))
+    if report is None:
+        raise MillraceError(
+            "the corrector has not reported yet", mend="`millrace up` starts it; `millrace logs corrector`."
+        )
+    if as_json:
+        typer.echo(json.dumps(report._asdict()))
+        return
+    table = Table(title=f"corrections: {report.state}", title_justify="left", show_header=False)
+    for name, value in report._asdict().items():
+        if name != "state":
+            table.add_row(name.removesuffix("_ms").replace("_", " "), _shown(name, value))
+    Console().print(table)
+
+
+def _shown(name: str, value: int) -> str:
+    if name == "at_ms" or name.endswith("_final_ms"):
+        return to_iso(value) if value >= 0 else "not yet"
+    return f"{value / 1000:,.1f} s" if name.endswith("_ms") else f"{value:,}"

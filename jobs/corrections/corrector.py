@@ -1,0 +1,163 @@
+"""One pass of the corrector: take new late readings, see what is final, make right what can be made right."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
+
+from catalog.lake import NAMESPACE
+from jobs.corrections.horizon import Horizon, JobView
+from jobs.corrections.lake_reads import late_since, sessions_since
+from jobs.corrections.lake_writes import committed_id
+from jobs.corrections.memory import Memory
+from jobs.corrections.report import Report
+from jobs.corrections.session_repair import Devices, SessionRepair, SessionTables
+from jobs.corrections.stream_view import StreamView
+from jobs.corrections.window_repair import PutPanes, WindowTables, correct_next_windows
+
+_log = logging.getLogger("millrace.corrector")
+_TELEMETRY: Final = "telemetry"
+_SESSIONS: Final = "sessions"
+MOST_BATCHES: Final = 10
+
+
+class Surroundings(NamedTuple):
+    """What a pass asks of the rest of the stack.
+
+    `look` tells what Flink says of a job, None when it does not run. `tick_watermark_ms` turns the
+    sessions job's watermark (log time) into event time. `still_alone` raises when this corrector may no
+    longer write.
+    """
+
+    lake: Catalog
+    look: Callable[[str], StreamView | None]
+    tick_watermark_ms: Callable[[int], int]
+    put_panes: PutPanes
+    devices: Devices
+    still_alone: Callable[[], None]
+
+
+class _Tables(NamedTuple):
+    readings: Table
+    rollups: Table
+    sessions: Table
+
+
+class Corrector:
+    """Makes late data right, pass after pass."""
+
+    def __init__(self, memory: Memory, around: Surroundings) -> None:
+        self._memory = memory
+        self._around = around
+        self._windows = Horizon(memory.figure("windows_final_ms", -1))
+        self._sessions = Horizon(memory.figure("sessions_final_ms", -1))
+
+    def run_pass(self, now_ms: int) -> Report:
+        """Do what can be done now; at most `MOST_BATCHES` batches of each kind."""
+        began_s = time.monotonic()
+        views = {name: self._around.look(name) for name in (_TELEMETRY, _SESSIONS)}
+        ticked_ms = self._around.tick_watermark_ms(views[_SESSIONS].watermark_ms) if views[_SESSIONS] else -1
+        # After the views: what a completed checkpoint published must be in the tables read now.
+        tables = self._tables()
+        self._see(views, ticked_ms, tables)
+        self._take(tables, now_ms)
+        self._correct(tables, now_ms)
+        return self._report(now_ms, began_s, running=views[_TELEMETRY] is not None)
+
+    def _tables(self) -> _Tables:
+        names = ("readings", "rollups_1m", "sessions")
+        return _Tables(*(self._around.lake.load_table((NAMESPACE, name)) for name in names))
+
+    def _see(self, views: dict[str, StreamView | None], ticked_ms: int, tables: _Tables) -> None:
+        telemetry, sessions = views[_TELEMETRY], views[_SESSIONS]
+        if telemetry:
+            self._windows.see(_job_view(telemetry, telemetry.watermark_ms, tables.readings, tables.rollups))
+        if sessions:
+            self._sessions.see(_job_view(sessions, ticked_ms, tables.sessions))
+        figures = {"windows_final_ms": self._windows.final_ms, "sessions_final_ms": self._sessions.final_ms}
+        for name, final_ms in figures.items():
+            if final_ms != self._memory.figure(name, -1):
+                self._memory.set_figure(name, final_ms)
+
+    def _take(self, tables: _Tables, now_ms: int) -> None:
+        memory = self._memory
+        readings = str(tables.readings.metadata.table_uuid)
+        late = late_since(tables.readings, memory.progress("readings", readings))
+        if late is not None:
+            with memory.whole():
+                memory.give("late_rows", late)
+                memory.run("take_late", now_ms=now_ms)
+                found = memory.rows_of("new_late")
+                memory.count("late_readings", found)
+                memory.set_progress("readings", readings, _newest(tables.readings))
+            if found:
+                _log.info("took %d late readings", found)
+        sessions = str(tables.sessions.metadata.table_uuid)
+        told = sessions_since(tables.sessions, memory.progress("sessions", sessions))
+        if told is not None:
+            with memory.whole():
+                memory.give("told_sessions", told)
+                memory.run("wake_ranges")
+                memory.set_progress("sessions", sessions, _newest(tables.sessions))
+
+    def _correct(self, tables: _Tables, now_ms: int) -> None:
+        self._around.still_alone()
+        for _ in range(MOST_BATCHES):
+            done = correct_next_windows(
+                self._memory,
+                WindowTables(tables.readings, tables.rollups),
+                self._windows.final_ms,
+                now_ms,
+                self._around.put_panes,
+            )
+            if not done.minutes:
+                break
+            self._memory.count("minutes_checked", done.minutes)
+            self._memory.count("panes_rewritten", done.panes)
+            _log.info("checked %d device-minutes, corrected %d windows", done.minutes, done.windows)
+            self._around.still_alone()
+        self._around.still_alone()
+        final_ms = min(self._windows.final_ms, self._sessions.final_ms)
+        repair = SessionRepair(
+            self._memory, SessionTables(tables.readings, tables.sessions), self._around.devices, final_ms
+        )
+        published = repair.run(now_ms, MOST_BATCHES)
+        if published:
+            _log.info("corrected %d sessions", published)
+
+    def _report(self, now_ms: int, began_s: float, running: bool) -> Report:
+        memory, waiting = self._memory, self._memory.waiting()
+        since = [
+            found
+            for found in (waiting.oldest_minute_found_ms, waiting.oldest_range_found_ms)
+            if found is not None
+        ]
+        return Report(
+            state="idle" if not since else "working" if running else "stream is down",
+            at_ms=now_ms,
+            pass_ms=round((time.monotonic() - began_s) * 1_000),
+            late_readings=memory.figure("late_readings"),
+            minutes_checked=memory.figure("minutes_checked"),
+            windows_corrected=memory.figure("windows_corrected"),
+            panes_rewritten=memory.figure("panes_rewritten"),
+            sessions_corrected=memory.figure("sessions_corrected"),
+            sessions_superseded=memory.figure("sessions_superseded"),
+            pending_minutes=waiting.minutes,
+            pending_sessions=waiting.ranges,
+            windows_final_ms=self._windows.final_ms,
+            sessions_final_ms=self._sessions.final_ms,
+            lag_ms=now_ms - min(since) if since else 0,
+        )
+
+
+def _job_view(view: StreamView, watermark_ms: int, *tables: Table) -> JobView:
+    committed = min(committed_id(table, view.job_id) for table in tables)
+    return JobView(view.incarnation, watermark_ms, view.newest_id, view.completed_id, committed)
+
+
+def _newest(table: Table) -> int:
+    snapshot = table.current_snapshot()
+    return snapshot.snapshot_id if snapshot else -1

@@ -1,0 +1,123 @@
+"""Reads of the lake that open few files: new rows since a snapshot, and rows of some devices and times."""
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+from typing import Final
+
+import pyarrow as pa
+from pyiceberg.expressions import (
+    AlwaysTrue,
+    BooleanExpression,
+    EqualTo,
+    GreaterThanOrEqual,
+    In,
+    LessThan,
+    NotEqualTo,
+    Or,
+)
+from pyiceberg.table import Table
+
+from catalog.filters import every, moment, predicate
+
+# More names than this prune no files (PyIceberg's limit) and only cost time for each row.
+MOST_NAMES: Final = 200
+MOST_SPANS: Final = 12
+_COUNTED: Final = predicate(NotEqualTo, "mark", "duplicate")
+Spans = list[tuple[int, int]]
+
+
+def new_rows(
+    table: Table, since: int | None, row_filter: BooleanExpression, columns: Sequence[str]
+) -> pa.RecordBatchReader | None:
+    """Return rows appended after a snapshot, all when its lineage is lost; None = there is no newer one."""
+    newest = table.current_snapshot()
+    if newest is None or newest.snapshot_id == since:
+        return None
+    fields = tuple(columns)
+    if since is not None and table.snapshot_by_id(since) is not None:
+        try:
+            return table.incremental_append_scan(
+                row_filter=row_filter,
+                selected_fields=fields,
+                from_snapshot_id_exclusive=since,
+                to_snapshot_id_inclusive=newest.snapshot_id,
+            ).to_arrow_batch_reader()
+        except ValueError:
+            # Rolled back: what is already taken is told apart by its offsets.
+            pass
+    return table.scan(row_filter=row_filter, selected_fields=fields).to_arrow_batch_reader()
+
+
+def late_since(table: Table, since: int | None) -> pa.RecordBatchReader | None:
+    """Return late readings appended to iot.readings after a snapshot."""
+    columns = ("tenant", "device_id", "event_time", "kafka_partition", "kafka_offset")
+    return new_rows(table, since, predicate(EqualTo, "mark", "late"), columns)
+
+
+def sessions_since(table: Table, since: int | None) -> pa.RecordBatchReader | None:
+    """Return the devices of sessions appended to iot.sessions after a snapshot."""
+    return new_rows(table, since, AlwaysTrue(), ("tenant", "device_id"))
+
+
+def counted_readings(table: Table, devices: Collection[str], spans: Spans) -> pa.RecordBatchReader:
+    """Return readings that are no duplicates, of some devices, in spans [from, to) of event time (ms)."""
+    columns = ("tenant", "device_id", "event_time", "metrics", "mark")
+    terms = [_within("event_time", spans), _of(devices), _COUNTED]
+    return table.scan(row_filter=every(terms), selected_fields=columns).to_arrow_batch_reader()
+
+
+def published_windows(table: Table, devices: Collection[str], spans: Spans) -> pa.RecordBatchReader:
+    """Return all revisions of windows of some devices that start in the spans."""
+    return table.scan(
+        row_filter=every([_within("window_start", spans), _of(devices)])
+    ).to_arrow_batch_reader()
+
+
+def published_sessions(table: Table, devices: Collection[str], span: tuple[int, int]) -> pa.RecordBatchReader:
+    """Return all revisions of sessions of some devices that touch a span."""
+    terms = [
+        predicate(GreaterThanOrEqual, "session_end", moment(span[0])),
+        predicate(LessThan, "session_start", moment(span[1])),
+        _of(devices),
+    ]
+    return table.scan(row_filter=every(terms)).to_arrow_batch_reader()
+
+
+def joined_spans(spans: Collection[tuple[int, int]], most: int = MOST_SPANS) -> Spans:
+    """Cover spans with at most `most`, leaving out the widest stretches between them."""
+    found: Spans = []
+    for begin, end in sorted(spans):
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
+    holes = sorted(range(1, len(found)), key=lambda place: found[place - 1][1] - found[place][0])
+    cuts = sorted(holes[: most - 1])
+    bounds = [0, *cuts, len(found)]
+    return [(found[begin][0], found[end - 1][1]) for begin, end in pairwise(bounds) if begin < end]
+
+
+def _within(column: str, spans: Spans) -> BooleanExpression:
+    whole = [
+        every(
+            [
+                predicate(GreaterThanOrEqual, column, moment(begin)),
+                predicate(LessThan, column, moment(end)),
+            ]
+        )
+        for begin, end in spans
+    ]
+    found = whole[0]
+    for term in whole[1:]:
+        found = Or(found, term)
+    return found
+
+
+def _of(devices: Collection[str]) -> BooleanExpression:
+    if len(devices) > MOST_NAMES:
+        return AlwaysTrue()
+    return (
+        predicate(In, "device_id", set(devices))
+        if len(devices) > 1
+        else predicate(EqualTo, "device_id", *devices)
+    )

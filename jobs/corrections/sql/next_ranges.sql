@@ -1,0 +1,18 @@
+/* query
+owner: data-platform
+reads: [touched_range]
+writes: [range_batch]
+about: >
+  Ranges that event time has passed, whose device has sent nothing late for a while (or has for too long), and whose
+  turn it is.
+*/
+CREATE OR REPLACE TEMP TABLE range_batch AS
+SELECT tenant, device_id, hour_ms, first_ms, last_ms, reach_ms
+FROM touched_range
+WHERE last_ms < getvariable('final_ms')
+  AND not_before_ms < getvariable('final_ms')
+  AND (grown_at_ms <= getvariable('quiet_since_ms') OR found_at_ms <= getvariable('waited_since_ms'))
+  AND (tenant, device_id, hour_ms) > (
+    getvariable('after_tenant'), getvariable('after_device'), getvariable('after_hour_ms'))
+ORDER BY tenant, device_id, hour_ms
+LIMIT getvariable('batch_size')

@@ -1,0 +1,1 @@
+"""Carries what changed in PostgreSQL to compacted topics, where the newest record of a key counts."""

@@ -1,0 +1,1 @@
+"""Publishes every rule, as it is now, to the compacted topic `rules`."""

@@ -1,0 +1,86 @@
+"""A job file: a header that says what it reads and makes, then SQL, or Python for a state machine."""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from millrace.errors import MillraceError
+
+Kind = Literal["view", "insert", "step"]
+
+
+class Header(BaseModel):
+    """What a job file says of itself; an unknown key is refused.
+
+    `provides` are the views a step makes. `parallelism` of an insert is that of its whole job; without it
+    the stack's setting counts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owner: str
+    about: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    parallelism: int | None = Field(default=None, ge=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFile:
+    """One view, a group of INSERTs, or a Python step that makes views; the name is the file's stem."""
+
+    name: str
+    kind: Kind
+    header: Header
+    statements: tuple[str, ...] = ()
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Return the names others read it by."""
+        return self.header.provides or (self.name,)
+
+
+def read_job_files(folder: Path) -> list[JobFile]:
+    """Read every `.sql` file of a folder and every `.py` file that has a HEADER."""
+    steps = (read_step_file(path) for path in sorted(folder.glob("*.py")))
+    return [*map(read_sql_file, sorted(folder.glob("*.sql"))), *filter(None, steps)]
+
+
+def read_sql_file(path: Path) -> JobFile:
+    """Parse a SQL job file; raise MillraceError saying what its header lacks."""
+    opening, _, rest = path.read_text().partition("\n")
+    header, closing, body = rest.partition("*/")
+    kind = opening.removeprefix("/*").strip()
+    if not closing or kind not in ("view", "insert"):
+        raise MillraceError(
+            "a job file begins with `/* view` or `/* insert`", where=str(path), mend="See jobs/readings.sql."
+        )
+    return JobFile(
+        name=path.stem,
+        kind="view" if kind == "view" else "insert",
+        header=_header(header, path),
+        statements=tuple(part.strip() for part in body.split(";\n") if part.strip()),
+    )
+
+
+def read_step_file(path: Path) -> JobFile | None:
+    """Read HEADER and docstring of a Python job file without running it; None for any other module."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HEADER":
+            told: dict[str, Any] = ast.literal_eval(node.value)
+            header = _header(yaml.safe_dump(told | {"about": ast.get_docstring(tree) or ""}), path)
+            return JobFile(name=path.stem, kind="step", header=header)
+    return None
+
+
+def _header(text: str, path: Path) -> Header:
+    try:
+        return Header.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise MillraceError(f"the header is wrong: {error}", where=str(path), mend="Correct it.") from None

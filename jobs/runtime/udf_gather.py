@@ -1,0 +1,132 @@
+"""The `gather` function of the jobs: Arrow batches of the log in, a few texts per shard and pane out."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyflink.table import DataTypes
+from pyflink.table.udf import FunctionContext, ScalarFunction, udf
+
+from jobs.runtime.log_history import read_history
+from jobs.runtime.udf_classify import TOPIC
+from millrace.settings import settings
+from udfs.arrivals import PANE_MS, Gathered, Readings, activities, encode, shard_of
+from udfs.device_state import (
+    DEFAULT_EXPECTED_INTERVAL_MS,
+    DEFAULT_OFFLINE_AFTER_MS,
+    Context,
+    Signal,
+    Tick,
+)
+from udfs.fingerprint import fingerprints
+from udfs.verdict import DUPLICATE, Batch, Classifier
+
+COLUMNS = (
+    "topic", "owner", "identity", "event_time_ms", "partition", "offset", "log_time",
+    "sequence", "battery", "signal", "notice",
+)  # fmt: skip
+_Groups = defaultdict[tuple[int, int], Gathered]
+
+
+class Gather(ScalarFunction):  # type: ignore[misc]
+    """Turns readings into activities, marks of the clock into ticks, and lays all of a shard together.
+
+    The texts of a pane, each behind its shard, stand on the last row of that pane in the batch.
+    """
+
+    _classifier: Classifier
+    _shards: int
+    _out_of_orderness_ms: int
+
+    def open(self, function_context: FunctionContext) -> None:
+        """Start with an empty memory of duplicates; it is read back from the log at the first batch."""
+        found = settings()
+        self._classifier = Classifier(partial(read_history, found.address("kafka"), TOPIC))
+        self._shards = found.presence.shards
+        self._out_of_orderness_ms = found.telemetry.out_of_orderness_ms
+
+    def eval(self, *columns: "pd.Series[Any]") -> "pd.Series[Any]":
+        """Gather one Arrow batch."""
+        rows = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+        rows["log_time"] = rows["log_time"].to_numpy("datetime64[ms]").astype(np.int64)
+        groups: _Groups = defaultdict(lambda: Gathered([], [], []))
+        readings = rows[rows["topic"] == TOPIC]
+        if len(readings):
+            for pane_ms, shard, ones in activities(self._readings(readings), self._shards):
+                groups[pane_ms, shard].activities += ones
+        if len(readings) < len(rows):
+            self._take_notices(rows[rows["topic"] != TOPIC], groups)
+        return _laid(rows["log_time"].to_numpy(np.int64), groups)
+
+    def _readings(self, rows: pd.DataFrame) -> Readings:
+        event_times_ms = rows["event_time_ms"].to_numpy(np.int64)
+        log_times_ms = rows["log_time"].to_numpy(np.int64)
+        devices = fingerprints(rows["owner"])
+        batch = Batch(
+            messages=fingerprints(rows["identity"]),
+            devices=devices,
+            event_times_ms=event_times_ms,
+            partitions=rows["partition"].to_numpy(np.int64),
+            offsets=rows["offset"].to_numpy(np.int64),
+            log_times_ms=log_times_ms,
+        )
+        return Readings(
+            owners=rows["owner"].to_numpy(object),
+            devices=devices,
+            event_times_ms=event_times_ms,
+            log_times_ms=log_times_ms,
+            sequences=rows["sequence"].to_numpy(np.float64),
+            battery=rows["battery"].to_numpy(np.float64),
+            signal=rows["signal"].to_numpy(np.float64),
+            first=self._classifier.verdicts(batch) != DUPLICATE,
+        )
+
+    def _take_notices(self, rows: pd.DataFrame, groups: _Groups) -> None:
+        shards = shard_of(fingerprints(rows["owner"]), self._shards).tolist()
+        columns = (rows[name].tolist() for name in ("topic", "owner", "event_time_ms", "log_time", "notice"))
+        for shard, topic, owner, event_time_ms, log_time_ms, notice in zip(shards, *columns, strict=True):
+            pane_ms = log_time_ms - log_time_ms % PANE_MS
+            if topic == "telemetry.clock":
+                tick = Tick(log_time_ms, event_time_ms - self._out_of_orderness_ms, int(notice or 0))
+                for every in range(self._shards):
+                    held = groups[pane_ms, every]
+                    held.tick = max(tick, held.tick or tick)
+            elif topic == "device-signals":
+                groups[pane_ms, shard].signals.append(Signal(owner, log_time_ms, notice))
+            elif topic == "device-context":
+                groups[pane_ms, shard].contexts.append(_context(owner, notice))
+
+
+def _context(owner: str, notice: str) -> Context:
+    """Read what the view made of a context; a number arrives as a double."""
+    told: dict[str, Any] = {name: value for name, value in json.loads(notice).items() if value is not None}
+    whole: dict[str, Any] = {
+        name: int(value) if isinstance(value, float) else value for name, value in told.items()
+    }
+    defaults = Context(
+        owner, "", "default", "", DEFAULT_OFFLINE_AFTER_MS, DEFAULT_EXPECTED_INTERVAL_MS, None, None
+    )
+    return defaults._replace(**whole)
+
+
+def _laid(log_times_ms: Any, groups: _Groups) -> "pd.Series[Any]":
+    panes = log_times_ms - log_times_ms % PANE_MS
+    last_row = {pane: row for row, pane in enumerate(panes.tolist())}
+    laid: list[list[str] | None] = [None] * len(panes)
+    for pane_ms, texts in _texts(groups):
+        laid[last_row[pane_ms]] = texts
+    return pd.Series(laid, dtype=object)
+
+
+def _texts(groups: _Groups) -> Iterator[tuple[int, list[str]]]:
+    panes: defaultdict[int, list[str]] = defaultdict(list)
+    for (pane_ms, shard), gathered in groups.items():
+        panes[pane_ms].append(f"{shard} {encode(gathered)}")
+    yield from panes.items()
+
+
+FUNCTION = udf(Gather(), result_type=DataTypes.ARRAY(DataTypes.STRING()), func_type="pandas")

@@ -1,0 +1,31 @@
+/* table
+owner: data-platform
+about: >
+  The conservation ledger, one row per minute and revision; the highest revision is the answer. For messages a minute means
+  received_at, for rollups event time: a recording fills rows of both.
+written_by: catalog/ledger_writer.py
+*/
+CREATE TABLE iot.ledger (
+  minute TIMESTAMP NOT NULL COMMENT 'the minute [minute, minute + 1 min), UTC',
+  accepted_gateway BIGINT NOT NULL COMMENT 'readings the gateways told to have in Kafka, received in this minute',
+  accepted_kafka BIGINT NOT NULL COMMENT 'readings Kafka acknowledged: of gateways, untold ones and those sent straight to it',
+  stored BIGINT NOT NULL COMMENT 'rows of iot.readings',
+  on_time BIGINT NOT NULL,
+  late BIGINT NOT NULL,
+  duplicate BIGINT NOT NULL,
+  dead_letters BIGINT NOT NULL COMMENT 'messages refused in this minute',
+  rollup_count BIGINT NOT NULL COMMENT 'sum of count over all metrics of iot.rollups_1m, highest revision, of this minute of event time',
+  expected_rollup_count BIGINT NOT NULL COMMENT 'metrics of all readings of this minute of event time, duplicates left out',
+  balanced BOOLEAN NOT NULL,
+  note STRING NOT NULL COMMENT 'what is open, untold or wrong, in words',
+  revision INT NOT NULL COMMENT '0 at first, + 1 each time the figures changed',
+  taken_at TIMESTAMP NOT NULL COMMENT 'when the ledger was taken, UTC'
+)
+USING iceberg
+PARTITIONED BY (months(minute))
+TBLPROPERTIES (
+  'format-version' = '2',
+  'write.parquet.compression-codec' = 'zstd',
+  'write.metadata.delete-after-commit.enabled' = 'true',
+  'write.metadata.previous-versions-max' = '20'
+)

@@ -1,0 +1,171 @@
+"""Given this log, expect these events, sessions and states: the sessions job on a bounded log."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jobs.runtime import udf_gather
+from jobs.runtime.discovery import Job
+from jobs.runtime.plan import launch, plan
+from millrace.clock import from_iso, to_iso
+from millrace.settings import settings
+from tests.flink.arrivals import CASES, Arrival, Case
+from tests.flink.local_stream import Row, declare_files, local_environment, rows_of
+from udfs.arrivals import shard_of
+from udfs.fingerprint import fingerprints
+
+pytestmark = [pytest.mark.flink, pytest.mark.sessions, pytest.mark.timeout(300)]
+
+START_MS = from_iso("2026-01-01T00:00:00Z")
+NAMES = [case.says for case in CASES]
+LAST_TICK_S = 300
+# Fewer than devices: some share one, and must not mix.
+SHARDS = 8
+
+
+class Outcome(NamedTuple):
+    """What the sinks got."""
+
+    events: list[Row]
+    sessions: list[Row]
+    presences: list[list[Any]]
+
+
+def devices(case: Case) -> set[str]:
+    return {arrival.device for arrival in case.given}
+
+
+def ticks() -> Iterator[Arrival]:
+    """Yield the marks of the clock, in the middle of each second; ingestion never pauses."""
+    for second in range(LAST_TICK_S):
+        moment = second + 0.5
+        yield Arrival(moment, "", moment, "", "telemetry.clock", {}, {"paused_ms": "0"})
+
+
+def log() -> list[Row]:
+    """Return all records: in order of log time, but what a case gives later comes later."""
+    placed = [(one.log_s, one) for one in ticks()]
+    for case in CASES:
+        newest = 0.0
+        for one in case.given:
+            newest = max(newest, one.log_s)
+            placed.append((newest, one))
+    placed.sort(key=lambda pair: pair[0])
+    offsets: dict[str, int] = {}
+    rows = []
+    for _, one in placed:
+        offset = offsets[one.topic] = offsets.get(one.topic, -1) + 1
+        rows.append(record(one, offset))
+    return rows
+
+
+def record(one: Arrival, offset: int) -> Row:
+    return {
+        "topic": one.topic,
+        "tenant": "demo" if one.device else "",
+        "device_id": one.device,
+        "event_id": one.event or f"{one.topic}-{offset}",
+        "event_time_ms": START_MS + round(one.event_s * 1000),
+        "metrics": one.metrics,
+        "location": None,
+        "attributes": one.attributes,
+        "received_at_ms": START_MS + round(one.log_s * 1000),
+        "source": "mqtt",
+        "kafka_partition": 0,
+        "kafka_offset": offset,
+        "log_time": to_iso(START_MS + round(one.log_s * 1000)),
+    }
+
+
+@pytest.fixture(scope="module")
+def outcome(jobs: dict[str, Job], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    folder = tmp_path_factory.mktemp("sessions")
+    (folder / "log.json").write_text("\n".join(map(json.dumps, log())))
+    job = jobs["sessions"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(udf_gather, "read_history", lambda *_: np.zeros(0, dtype=np.uint64))
+        patch.setenv("MILLRACE_PRESENCE__SHARDS", str(SHARDS))
+        settings.cache_clear()
+        tables = local_environment(folder)
+        declare_files(tables, folder, job, "arrivals")
+        launch(tables, plan(tables, job), "test").get_job_execution_result().result()
+    settings.cache_clear()
+    written = [json.loads(row["done"]) for row in rows_of(folder / "written")]
+    return Outcome(rows_of(folder / "device-events"), rows_of(folder / "sessions"), written)
+
+
+def seconds(time_ms: int) -> float:
+    return (time_ms - START_MS) / 1000
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_events_are_told(outcome: Outcome, case: Case) -> None:
+    mine = [row for row in outcome.events if row["device_id"] in devices(case)]
+    sites = {row["site"] for row in mine} - {""}
+    mine += [row for row in outcome.events if not row["device_id"] and row["site"] in sites]
+    found = [
+        (row["type"], row["device_id"] or row["site"], seconds(row["event_time"]), row["cause"])
+        for row in mine
+    ]
+    assert _ordered(found) == _ordered(case.events)
+    assert len({row["event_id"] for row in mine}) == len(mine)
+    assert {row["key"] for row in mine} <= {f"demo/{name}" for name in devices(case) | {""}}
+
+
+def _ordered(events: list[tuple[str, str, float, str]]) -> list[tuple[str, str, float, str]]:
+    # Not by time, which may be ANY: causes tell events of a kind apart.
+    return sorted(events, key=lambda event: (event[1], event[0], event[3]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_sessions_go_to_the_lake(outcome: Outcome, case: Case) -> None:
+    mine = [row for row in outcome.sessions if row["device_id"] in devices(case)]
+    found = [
+        (
+            row["device_id"],
+            *(seconds(from_iso(row[name].replace(" ", "T"))) for name in ("session_start", "session_end")),
+            row["readings"],
+            row["gaps"],
+        )
+        for row in mine
+    ]
+    assert sorted(found) == sorted(case.sessions)
+    assert sum(row["late_count"] for row in mine) == case.late
+    assert {(row["tenant"], row["revision"], row["superseded"]) for row in mine} == {("demo", 0, False)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_the_hot_tier_ends_with_everyone_offline(outcome: Outcome, case: Case) -> None:
+    states = {row[2]: row[3] for row in outcome.presences if row[2] in devices(case)}
+    assert states == dict.fromkeys(devices(case), "offline")
+
+
+def test_silence_is_found_within_two_seconds_of_its_time(outcome: Outcome) -> None:
+    told = [row for row in outcome.events if (row["type"], row["cause"]) == ("offline", "silence")]
+    assert told
+    delays = {row["device_id"]: seconds(row["detected_at"]) - seconds(row["event_time"]) for row in told}
+    assert 60 <= delays["steady"] <= 62
+    assert 20 <= delays["known"] <= 22
+
+
+def test_members_of_a_silent_site_name_its_event(outcome: Outcome) -> None:
+    (site,) = (row for row in outcome.events if row["type"] == "site_silent")
+    parts = [row for row in outcome.events if row["part_of"] == site["event_id"]]
+    assert {row["type"] for row in parts} == {"offline"}
+    assert len(parts) >= 1
+
+
+def test_nothing_is_told_of_devices_nobody_knows(outcome: Outcome) -> None:
+    known = {name for case in CASES for name in devices(case)}
+    assert {row["device_id"] for row in [*outcome.events, *outcome.sessions]} - {""} <= known
+    assert {row[2] for row in outcome.presences} == known
+
+
+def test_some_devices_share_a_shard() -> None:
+    owners = [f"demo/{name}" for case in CASES for name in sorted(devices(case))]
+    shards = shard_of(fingerprints(pd.Series(owners)), SHARDS)
+    assert len(set(shards.tolist())) < len(owners)

@@ -1,0 +1,92 @@
+"""How far results are final: a watermark counts once a checkpoint that began after it is committed."""
+
+import pytest
+
+from jobs.corrections.horizon import NEVER_MS, Horizon, JobView
+from jobs.corrections.stream_view import behind_exchange
+from jobs.corrections.tick_watermark import Mark, TickWatermark
+
+pytestmark = pytest.mark.sessions
+
+# Each look: incarnation, watermark, newest, completed, committed checkpoint; then how far results are final.
+Look = tuple[str, int, int, int, int, int]
+CASES: dict[str, list[Look]] = {
+    "the checkpoint that was under way may have begun before the watermark": [
+        ("a", 100, 5, 4, 4, -1),
+        ("a", 100, 5, 5, 5, -1),
+        ("a", 100, 6, 6, 6, 100),
+    ],
+    "completed but not committed is not final": [
+        ("a", 100, 5, 5, 5, -1),
+        ("a", 200, 6, 6, 5, -1),
+        ("a", 200, 6, 6, 6, 100),
+    ],
+    "a checkpoint without rows is settled when one that began later completes": [
+        ("a", 100, 5, 5, 3, -1),
+        ("a", 100, 7, 6, 3, -1),
+        ("a", 100, 7, 7, 3, -1),
+        ("a", 100, 8, 8, 3, 100),
+    ],
+    "a watermark seen before a restart is computed again": [
+        ("a", 100, 5, 5, 5, -1),
+        ("b", 50, 6, 6, 6, -1),
+        ("b", 60, 7, 7, 7, 50),
+        ("b", 90, 8, 8, 8, 60),
+    ],
+    "what was final stays final": [
+        ("a", 100, 5, 5, 5, -1),
+        ("a", 100, 6, 6, 6, 100),
+        ("b", -1, 0, 0, -1, 100),
+    ],
+    "every look is a candidate of its own": [
+        ("a", 100, 5, 5, 5, -1),
+        ("a", 200, 5, 5, 5, -1),
+        ("a", 300, 6, 5, 5, -1),
+        ("a", 400, 6, 6, 6, 200),
+        ("a", 400, 7, 7, 7, 400),
+    ],
+    "without a watermark nothing is final": [
+        ("a", -1, 5, 5, 5, -1),
+        ("a", -1, 9, 9, 9, -1),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_horizon_follows_committed_checkpoints(name: str) -> None:
+    horizon = Horizon()
+    assert horizon.final_ms == NEVER_MS
+    for number, (*view, final_ms) in enumerate(CASES[name]):
+        incarnation, *numbers = view
+        assert horizon.see(JobView(str(incarnation), *map(int, numbers))) == final_ms, f"look {number}"
+
+
+def test_a_horizon_starts_from_what_was_final_before() -> None:
+    horizon = Horizon(500)
+    assert horizon.see(JobView("a", 400, 1, 1, 1)) == 500
+    assert horizon.see(JobView("a", 600, 2, 2, 2)) == 500
+    assert horizon.see(JobView("a", 600, 3, 3, 3)) == 600
+
+
+def test_only_vertices_behind_a_keyed_exchange_say_how_far_windows_are() -> None:
+    def node(name: str, **inputs: str) -> dict[str, object]:
+        return {"id": name, "inputs": [{"id": i, "ship_strategy": how} for i, how in inputs.items()]}
+
+    nodes = [
+        node("source"),
+        node("classify", source="FORWARD"),
+        node("stored", classify="REBALANCE"),
+        node("panes", classify="HASH"),
+        node("minutes", panes="HASH"),
+        node("writer", minutes="FORWARD"),
+    ]
+    assert behind_exchange(nodes) == ["minutes", "panes", "writer"]
+
+
+def test_ticks_are_marks_whose_pane_of_log_time_has_surely_closed() -> None:
+    marks = iter([Mark(1_000, 50_000), Mark(2_000, 60_000), Mark(3_000, 70_000), None])
+    ticks = TickWatermark(lambda: next(marks), 10)
+    assert ticks.event_time_ms(51_999) == -1
+    assert ticks.event_time_ms(61_999) == 990
+    assert ticks.event_time_ms(62_000) == 1_990
+    assert ticks.event_time_ms(80_000) == 2_990
