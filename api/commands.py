@@ -1,14 +1,16 @@
-"""`millrace openapi`: the API's contract as a file; `millrace dead-letters`."""
+"""`millrace openapi`: the API's contract as a file; `millrace dead-letters`, `rules`, `alerts`."""
 
 from typing import Annotated
 
 import typer
 
-from api import dead_letter_commands
+from api import alert_commands, dead_letter_commands, rule_commands
 from millrace.errors import MillraceError
 
 app = typer.Typer()
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+app.add_typer(rule_commands.app, name="rules")
+app.add_typer(alert_commands.app, name="alerts")
 
 
 @app.command()

@@ -35,8 +35,8 @@ class AdvanceDevice(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state."""
-        kind = Types.PRIMITIVE_ARRAY(Types.BYTE())
-        self._state = runtime_context.get_state(ValueStateDescriptor("device", kind))
+        # In thread mode PyFlink cannot read a primitive array that was never written.
+        self._state = runtime_context.get_state(ValueStateDescriptor("device", Types.PICKLED_BYTE_ARRAY()))
 
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
         """Take one reading; one timer a device looks whether it should have been heard of."""
@@ -66,6 +66,8 @@ class AdvanceDevice(KeyedProcessFunction):  # type: ignore[misc]
 def plan_peer(tables: StreamTableEnvironment, mode: str) -> StatementSet:
     """Plan the peer into a sink that keeps nothing; `mode` is Flink's `python.execution-mode`."""
     tables.get_config().set("python.execution-mode", mode)
+    # By default Python remembers 1,000 states and asks the JVM for every other one.
+    tables.get_config().set("python.state.cache-size", "1000000")
     tables.create_temporary_view("peer_readings", tables.sql_query(_READINGS))
     told = keyed_step(
         tables, "peer_readings", lambda row: row[0], AdvanceDevice(), Types.STRING(), "advance-devices"

@@ -26,6 +26,7 @@ from millrace.stack.flink import link_jars
 
 _LOCAL = {
     "execution.target": "local",
+    "execution.attached": "true",
     "execution.checkpointing.interval": "10 s",
     "restart-strategy.type": "disable",
     "taskmanager.memory.managed.size": "256m",

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from catalog.outbox import Outbox, Row, RuleBook
+from catalog.outbox import Outbox, Recipients, Row, RuleBook
 from catalog.statements import statements
 
 Kind = Literal["raised", "escalated", "downgraded", "updated", "cleared", "withdrawn"]
@@ -47,12 +47,13 @@ class Lifecycle:
         self._book = book
         self._now = now
         self._outbox = Outbox(connection, now)
+        self._notes: list[dict[str, Any]] = []
 
     def take(self, transitions: Iterable[Transition]) -> None:
         """Take what the stream says, in its order."""
         for transition in transitions:
             self._take(transition)
-        self._outbox.finish()
+        self._finish()
 
     def escalate(self) -> int:
         """Tell the escalation channels of alerts nobody acknowledged in time; return how many."""
@@ -61,7 +62,7 @@ class Lifecycle:
             recipients = self._book.recipients(alert["tenant"], alert["rule"], alert["rule_version"])
             self._outbox.tell(alert, "unacknowledged", recipients.escalate_to)
             self._note(alert, "unacknowledged", {"told": list(recipients.escalate_to)})
-        self._outbox.finish()
+        self._finish()
         return len(due)
 
     def close_out_of_force(self) -> int:
@@ -70,39 +71,42 @@ class Lifecycle:
         for alert in closed:
             self._note(alert, "cleared", {"cause": f"the rule was {alert['rule_state']}"})
             self._outbox.end(alert)
-        self._outbox.finish()
+        self._finish()
         return len(closed)
 
     def _take(self, one: Transition) -> None:
-        over = one.kind in {"cleared", "withdrawn"}
-        quiet = one.shadow or one.retroactive
         recipients = self._book.recipients(one.tenant, one.rule, one.rule_version)
-        escalates = recipients.escalate_after is not None and not over and not quiet
-        asked = one._asdict() | {
+        asked = self._asked(one, recipients)
+        before = self._rows("before", asked)
+        alert = self._rows("take", asked)[0]
+        self._note(alert, one.kind, {"severity": one.severity, "evidence": one.evidence}, one.at_ms)
+        if not (one.shadow or one.retroactive):
+            self._tell(alert, before[0] if before else None, recipients.notify)
+
+    def _asked(self, one: Transition, recipients: Recipients) -> dict[str, Any]:
+        over = one.kind in {"cleared", "withdrawn"}
+        patience = None if over or one.shadow or one.retroactive else recipients.escalate_after
+        return one._asdict() | {
             "evidence": Jsonb(one.evidence),
             "over": over,
             "withdrawn": one.kind == "withdrawn",
             "cleared_ms": one.at_ms if one.kind == "cleared" else None,
             "now": self._now,
-            "escalate_at": self._now + recipients.escalate_after
-            if escalates and recipients.escalate_after
-            else None,
+            "escalate_at": None if patience is None else self._now + patience,
         }
-        alert = self._rows("take", asked)[0]
-        self._note(alert, one.kind, {"severity": one.severity, "evidence": one.evidence}, one.at_ms)
-        if not quiet:
-            self._tell(alert, recipients.notify)
 
-    def _tell(self, alert: Row, notify: tuple[str, ...]) -> None:
-        was_active, is_active = alert["state_before"] in ACTIVE, alert["state"] in ACTIVE
-        if is_active and not was_active:
-            self._outbox.take_back(alert, "cleared")
+    def _tell(self, alert: Row, before: Row | None, notify: tuple[str, ...]) -> None:
+        lasted = before if before is not None and before["state"] in ACTIVE else None
+        lasts = alert["state"] in ACTIVE
+        if lasted is None and lasts:
+            if before is not None:
+                self._outbox.take_back(alert, "cleared")
             self._outbox.tell(alert, "raised", notify)
-        elif is_active:
-            told_anyway = self._outbox.refresh(alert)
-            if _rank(alert["severity"]) > _rank(alert["severity_before"]):
-                self._outbox.tell(alert, "escalated", [c for c in notify if c not in told_anyway])
-        elif was_active:
+        elif lasted is not None and lasts:
+            hears_anyway = self._outbox.refresh(alert)
+            if SEVERITIES.index(alert["severity"]) > SEVERITIES.index(lasted["severity"]):
+                self._outbox.tell(alert, "escalated", [c for c in notify if c not in hears_anyway])
+        elif lasted is not None:
             self._outbox.end(alert)
 
     def _note(self, alert: Row, kind: str, detail: dict[str, Any], at_ms: int | None = None) -> None:
@@ -115,15 +119,17 @@ class Lifecycle:
             "detail": Jsonb(detail),
             "now": self._now,
         }
-        self._connection.execute(statements("alerts")["note"], noted)
+        self._notes.append(noted)
+
+    def _finish(self) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statements("alerts")["note"], self._notes)
+        self._notes.clear()
+        self._outbox.finish()
 
     def _rows(self, name: str, asked: dict[str, Any]) -> list[Row]:
         with self._connection.cursor(row_factory=dict_row) as cursor:
             return list(cursor.execute(statements("alerts")[name], asked))
-
-
-def _rank(severity: str | None) -> int:
-    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
 
 
 def consumed(connection: Connection, topic: str) -> dict[int, int]:

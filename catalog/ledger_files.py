@@ -76,7 +76,9 @@ def _read(
     for group in _groups(tasks):
         batches = list(ArrowScan(table.metadata, table.io, schema, condition).to_record_batches(group))
         if batches:
-            yield pa.Table.from_batches(batches).cast(schema.as_arrow())
+            # Files of different writers spell the same type differently (string, large_string).
+            target = schema.as_arrow()
+            yield pa.concat_tables(pa.Table.from_batches([batch]).cast(target) for batch in batches)
 
 
 def _groups(tasks: Iterable[FileScanTask]) -> Iterator[list[FileScanTask]]:

@@ -7,27 +7,27 @@ from rich.table import Table
 
 from millrace.clock import to_iso
 
-_MINUTE_COLUMNS = (
-    "accepted_gateway",
-    "accepted_kafka",
-    "stored",
-    "on_time",
-    "late",
-    "duplicate",
-    "dead_letters",
-)
-_ROLLUP_COLUMNS = ("rollup_count", "expected_rollup_count")
-_DEVICE_COLUMNS = ("on_time", "late", "duplicate", "missing", *_ROLLUP_COLUMNS)
-_PARTITION_COLUMNS = (
-    "accepted",
-    "accounted",
-    "direct",
-    "unaccounted",
-    "stored",
-    "missing",
-    "repeated",
-    "gaps",
-)
+# Heading to figure; narrow, so that a terminal of 80 columns holds a row.
+_MINUTE = {
+    "gateway": "accepted_gateway",
+    "kafka": "accepted_kafka",
+    "stored": "stored",
+    "on time": "on_time",
+    "late": "late",
+    "dup": "duplicate",
+    "dead": "dead_letters",
+}
+_DEVICE = {"on time": "on_time", "late": "late", "dup": "duplicate", "missing": "missing"}
+_PARTITION = {
+    "accepted": "accepted",
+    "told": "accounted",
+    "direct": "direct",
+    "untold": "unaccounted",
+    "stored": "stored",
+    "missing": "missing",
+    "twice": "repeated",
+    "gaps": "gaps",
+}
 Found = dict[str, Any]
 
 
@@ -38,7 +38,10 @@ def show_ledger(found: Found) -> None:
     for line in (_marks(found), _rollups(found), _dead_letters(found)):
         console.print(line, highlight=False)
     if found["minutes"]:
-        console.print(_minutes(found["minutes"], (*_MINUTE_COLUMNS, *_ROLLUP_COLUMNS), notes=True))
+        console.print(_minutes(found["minutes"], _MINUTE))
+    for row in found["minutes"]:
+        if row["note"]:
+            console.print(f"{to_iso(row['minute_ms'])[:16]}  {row['note']}", soft_wrap=True, highlight=False)
     for finding in found["findings"]:
         console.print(f"[red]✗[/] {finding['says']}", soft_wrap=True, highlight=False)
 
@@ -51,7 +54,7 @@ def show_device(found: Found) -> None:
     console.print("  ".join(f"{name} {_cell(found[name])}" for name in names), highlight=False)
     if found["waiting"]:
         console.print(f"{found['waiting']} windows are open or await correction", highlight=False)
-    console.print(_minutes(found["minutes"], _DEVICE_COLUMNS, notes=False))
+    console.print(_minutes(found["minutes"], _DEVICE))
     for row in found["wrong"]:
         window = to_iso(row["minute"] * 60_000)
         says = f"[red]✗[/] {row['metric']} at {window} holds {row['found']} of {row['expected']}"
@@ -59,14 +62,11 @@ def show_device(found: Found) -> None:
 
 
 def _partitions(found: Found) -> Table:
-    table = Table(title=f"ledger: {_verdict(found)}", title_justify="left")
-    for column in ("partition", *_PARTITION_COLUMNS):
-        table.add_column(column, justify="right")
+    table = _table("partition", *_PARTITION, title=f"ledger: {_verdict(found)}")
     for row in found["partitions"]:
-        table.add_row(*(_cell(row[column]) for column in ("partition", *_PARTITION_COLUMNS)))
-    table.add_section()
+        table.add_row(*(_cell(row[name]) for name in ("partition", *_PARTITION.values())))
     totals = found | found["gateways"] | {"gaps": []}
-    table.add_row("all", *(_cell(totals[column]) for column in _PARTITION_COLUMNS))
+    table.add_row("all", *(_cell(totals[name]) for name in _PARTITION.values()), style="bold")
     return table
 
 
@@ -89,11 +89,19 @@ def _dead_letters(found: Found) -> str:
     return f"{total} (stored/told by gateways: {by_reason})" if by_reason else total
 
 
-def _minutes(rows: list[Found], columns: tuple[str, ...], notes: bool) -> Table:
-    table = Table("minute", *(name.replace("_", " ") for name in columns), *(["note"] if notes else []))
+def _minutes(rows: list[Found], columns: dict[str, str]) -> Table:
+    table = _table("minute", *columns, "rollups")
     for row in rows:
-        note = [row["note"]] if notes else []
-        table.add_row(to_iso(row["minute_ms"])[:16], *(_cell(row[name]) for name in columns), *note)
+        rollups = f"{_cell(row['rollup_count'])}/{_cell(row['expected_rollup_count'])}"
+        figures = (_cell(row[name]) for name in columns.values())
+        table.add_row(to_iso(row["minute_ms"])[:16], *figures, rollups)
+    return table
+
+
+def _table(*headings: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True, style=None)
     return table
 
 

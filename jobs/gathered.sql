@@ -16,7 +16,7 @@ FROM (
     log_time,
     gather(
       topic, owner, CONCAT(owner, '/', event_id), event_time_ms, kafka_partition, kafka_offset, log_time,
-      TRY_CAST(attributes['seq'] AS BIGINT), metrics['battery_pct'], metrics['signal_dbm'],
+      TRY_CAST(attributes['seq'] AS BIGINT), battery_pct, signal_dbm,
       CASE topic
         WHEN 'telemetry' THEN CAST(NULL AS STRING)
         WHEN 'telemetry.clock' THEN attributes['paused_ms']
@@ -27,11 +27,19 @@ FROM (
           'firmware' VALUE attributes['firmware'],
           'offline_after_ms' VALUE metrics['offline_after_ms'],
           'expected_interval_ms' VALUE metrics['expected_interval_ms'],
-          'maintenance_from_ms' VALUE metrics['maintenance_from_ms'],
-          'maintenance_until_ms' VALUE metrics['maintenance_until_ms'])
+          'maintenance_from_ms' VALUE maintenance_from_ms,
+          'maintenance_until_ms' VALUE maintenance_until_ms)
       END) AS items
   FROM (
-    SELECT *, CONCAT(tenant, '/', device_id) AS owner
+    SELECT
+      *, CONCAT(tenant, '/', device_id) AS owner,
+      -- Values of the map are never null, so Flink takes a missing key for -1.
+      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'battery_pct') THEN metrics['battery_pct'] END AS battery_pct,
+      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'signal_dbm') THEN metrics['signal_dbm'] END AS signal_dbm,
+      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'maintenance_from_ms')
+        THEN metrics['maintenance_from_ms'] END AS maintenance_from_ms,
+      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'maintenance_until_ms')
+        THEN metrics['maintenance_until_ms'] END AS maintenance_until_ms
     FROM arrivals)
 )
 CROSS JOIN UNNEST(items) AS gathered_items (item)

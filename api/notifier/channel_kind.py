@@ -69,6 +69,10 @@ class Outcome(NamedTuple):
     retry_after_s: float | None = None
 
 
+def _always(_settings: Any, _secret: Any) -> None:
+    """Let every secret fit."""
+
+
 Shown = TypeVar("Shown", bound=ChannelSettings)
 Hidden = TypeVar("Hidden", bound=ChannelSecret)
 
@@ -78,6 +82,7 @@ class ChannelKind(Generic[Shown, Hidden]):
     """A way to tell people; `deliver` sends one notice and never takes longer than DEADLINE_S.
 
     A secret goes only where it was meant to go: when one of `secret_goes_to` changes it must be given again.
+    `must_fit` raises MillraceError when settings and secret contradict each other.
     """
 
     name: str
@@ -86,6 +91,7 @@ class ChannelKind(Generic[Shown, Hidden]):
     secret: type[Hidden]
     deliver: Callable[[Shown, Hidden, Envelope, Reach], Outcome]
     secret_goes_to: tuple[str, ...] = ()
+    must_fit: Callable[[Shown, Hidden], None] = _always
 
     def read_settings(self, data: Any) -> Shown:
         """Read settings from plain values; raise MillraceError naming what is wrong."""
@@ -97,7 +103,6 @@ class ChannelKind(Generic[Shown, Hidden]):
 
 
 Read = TypeVar("Read", bound=msgspec.Struct)
-
 # The longest that one delivery may take, whatever the other side does.
 DEADLINE_S = 20.0
 

@@ -1,6 +1,8 @@
 """A host's addresses, looked up once: what was judged is what is connected to."""
 
 import socket
+import ssl
+from functools import cache
 from typing import NamedTuple
 
 from udfs.notify.addresses import refusal
@@ -36,3 +38,9 @@ def look_up(host: str, port: int, private_allowed: bool) -> Destination:
             "whoever runs the stack can allow it (MILLRACE_NOTIFY__PRIVATE_CHANNELS)"
         )
     return Destination(host, port, addresses)
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Return whom we trust: what this machine trusts, a plant's own authority included."""
+    return ssl.create_default_context()

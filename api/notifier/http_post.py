@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import httpx
 
 from api.notifier.channel_kind import DEADLINE_S, Outcome
-from api.notifier.destination import Destination, ForbiddenError, UnreachableError, look_up
+from api.notifier.destination import Destination, ForbiddenError, UnreachableError, look_up, trusted
 from millrace.errors import MillraceError
 
 _CONNECT_S = 5.0
@@ -65,7 +65,9 @@ async def _post(url: httpx.URL, destination: Destination, body: bytes, headers: 
     said = Outcome("failed", "not tried")
     # No proxy of the environment: it would look the name up again. No redirect: it would lead elsewhere.
     timeout = httpx.Timeout(DEADLINE_S, connect=_CONNECT_S)
-    async with httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False) as web:
+    async with httpx.AsyncClient(
+        verify=trusted(), timeout=timeout, trust_env=False, follow_redirects=False
+    ) as web:
         for address in destination.addresses:
             request = web.build_request(
                 "POST",

@@ -7,12 +7,12 @@ reads: alert, alert_consumption, rule, rule_version
 writes: alert, alert_history, alert_consumption
 */
 
+-- name: before
+SELECT state, severity FROM alert
+WHERE tenant = %(tenant)s AND alert_id = %(alert_id)s
+FOR NO KEY UPDATE;
+
 -- name: take
-WITH before AS (
-  SELECT state, severity FROM alert
-  WHERE tenant = %(tenant)s AND alert_id = %(alert_id)s
-  FOR NO KEY UPDATE
-)
 INSERT INTO alert (
   tenant, alert_id, rule, rule_version, device_id, site, severity, shadow, retroactive, evidence, onset_ms, at_ms,
   cleared_ms, withdrawn, raised_at, closed_at, closed_by, closed_cause, escalate_at
@@ -44,9 +44,7 @@ ON CONFLICT (tenant, alert_id) DO UPDATE SET
     THEN coalesce(alert.closed_cause, EXCLUDED.closed_cause) END,
   escalate_at = CASE
     WHEN alert.state IN ('cleared', 'withdrawn') THEN EXCLUDED.escalate_at ELSE alert.escalate_at END
-RETURNING
-  tenant, alert_id, rule, rule_version, site, state, severity, snoozed_until,
-  (SELECT state FROM before) AS state_before, (SELECT severity FROM before) AS severity_before;
+RETURNING tenant, alert_id, rule, rule_version, site, state, severity, snoozed_until;
 
 -- name: note
 INSERT INTO alert_history (tenant, alert_id, kind, at_ms, actor, detail, noted_at)

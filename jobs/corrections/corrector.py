@@ -16,7 +16,7 @@ from jobs.corrections.memory import Memory
 from jobs.corrections.report import Report
 from jobs.corrections.session_repair import Devices, SessionRepair, SessionTables
 from jobs.corrections.stream_view import StreamView
-from jobs.corrections.window_repair import PutPanes, WindowTables, correct_next_windows
+from jobs.corrections.window_repair import MINUTE_MS, PutPanes, WindowTables, correct_next_windows
 
 _log = logging.getLogger("millrace.corrector")
 _TELEMETRY: Final = "telemetry"
@@ -52,7 +52,9 @@ class Corrector:
     def __init__(self, memory: Memory, around: Surroundings) -> None:
         self._memory = memory
         self._around = around
-        self._windows = Horizon(memory.figure("windows_final_ms", -1))
+        self._windows = Horizon(
+            memory.figure("windows_final_ms", -1), memory.figure("highest_watermark_ms", -1)
+        )
         self._sessions = Horizon(memory.figure("sessions_final_ms", -1))
 
     def run_pass(self, now_ms: int) -> Report:
@@ -77,31 +79,44 @@ class Corrector:
             self._windows.see(_job_view(telemetry, telemetry.watermark_ms, tables.readings, tables.rollups))
         if sessions:
             self._sessions.see(_job_view(sessions, ticked_ms, tables.sessions))
-        figures = {"windows_final_ms": self._windows.final_ms, "sessions_final_ms": self._sessions.final_ms}
-        for name, final_ms in figures.items():
-            if final_ms != self._memory.figure(name, -1):
-                self._memory.set_figure(name, final_ms)
+        self._keep("windows_final_ms", self._windows.final_ms)
+        self._keep("sessions_final_ms", self._sessions.final_ms)
+        self._keep("highest_watermark_ms", self._windows.highest_ms)
 
     def _take(self, tables: _Tables, now_ms: int) -> None:
-        memory = self._memory
-        readings = str(tables.readings.metadata.table_uuid)
-        late = late_since(tables.readings, memory.progress("readings", readings))
-        if late is not None:
-            with memory.whole():
-                memory.give("late_rows", late)
-                memory.run("take_late", now_ms=now_ms)
-                found = memory.rows_of("new_late")
-                memory.count("late_readings", found)
-                memory.set_progress("readings", readings, _newest(tables.readings))
-            if found:
-                _log.info("took %d late readings", found)
-        sessions = str(tables.sessions.metadata.table_uuid)
-        told = sessions_since(tables.sessions, memory.progress("sessions", sessions))
-        if told is not None:
-            with memory.whole():
-                memory.give("told_sessions", told)
-                memory.run("wake_ranges")
-                memory.set_progress("sessions", sessions, _newest(tables.sessions))
+        told_until_ms = max(self._memory.figure("told_until_ms"), self._windows.suspect_ms)
+        self._take_late(tables.readings, told_until_ms, now_ms)
+        # Minutes are told whole: a reading of one that is not may still be on time.
+        self._keep("told_until_ms", self._windows.final_ms // MINUTE_MS * MINUTE_MS)
+        self._take_told(tables.sessions)
+
+    def _take_late(self, readings: Table, told_until_ms: int, now_ms: int) -> None:
+        memory, uuid = self._memory, str(readings.metadata.table_uuid)
+        late = late_since(readings, memory.progress("readings", uuid), told_until_ms)
+        if late is None:
+            return
+        with memory.whole():
+            memory.give("late_rows", late)
+            memory.run("take_late", now_ms=now_ms)
+            found = memory.rows_of("new_late", "mark = 'late'")
+            memory.count("late_readings", found)
+            memory.set_progress("readings", uuid, _newest(readings))
+        if found:
+            _log.info("took %d late readings", found)
+
+    def _take_told(self, sessions: Table) -> None:
+        memory, uuid = self._memory, str(sessions.metadata.table_uuid)
+        told = sessions_since(sessions, memory.progress("sessions", uuid))
+        if told is None:
+            return
+        with memory.whole():
+            memory.give("told_sessions", told)
+            memory.run("wake_ranges")
+            memory.set_progress("sessions", uuid, _newest(sessions))
+
+    def _keep(self, name: str, time_ms: int) -> None:
+        if time_ms != self._memory.figure(name, -1):
+            self._memory.set_figure(name, time_ms)
 
     def _correct(self, tables: _Tables, now_ms: int) -> None:
         self._around.still_alone()

@@ -1,6 +1,6 @@
 """Reads of the lake that open few files: new rows since a snapshot, and rows of some devices and times."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Final
 
@@ -16,6 +16,7 @@ from pyiceberg.expressions import (
     Or,
 )
 from pyiceberg.table import Table
+from pyiceberg.table.snapshots import is_ancestor_of
 
 from catalog.filters import every, moment, predicate
 
@@ -26,37 +27,44 @@ _COUNTED: Final = predicate(NotEqualTo, "mark", "duplicate")
 Spans = list[tuple[int, int]]
 
 
-def new_rows(
-    table: Table, since: int | None, row_filter: BooleanExpression, columns: Sequence[str]
-) -> pa.RecordBatchReader | None:
-    """Return rows appended after a snapshot, all when its lineage is lost; None = there is no newer one."""
-    newest = table.current_snapshot()
-    if newest is None or newest.snapshot_id == since:
-        return None
-    fields = tuple(columns)
-    if since is not None and table.snapshot_by_id(since) is not None:
-        try:
-            return table.incremental_append_scan(
-                row_filter=row_filter,
-                selected_fields=fields,
-                from_snapshot_id_exclusive=since,
-                to_snapshot_id_inclusive=newest.snapshot_id,
-            ).to_arrow_batch_reader()
-        except ValueError:
-            # Rolled back: what is already taken is told apart by its offsets.
-            pass
-    return table.scan(row_filter=row_filter, selected_fields=fields).to_arrow_batch_reader()
+def late_since(table: Table, since: int | None, told_until_ms: int) -> pa.RecordBatchReader | None:
+    """Return late readings appended to iot.readings after a snapshot; None = nothing was appended.
 
-
-def late_since(table: Table, since: int | None) -> pa.RecordBatchReader | None:
-    """Return late readings appended to iot.readings after a snapshot."""
-    columns = ("tenant", "device_id", "event_time", "kafka_partition", "kafka_offset")
-    return new_rows(table, since, predicate(EqualTo, "mark", "late"), columns)
+    Late is what is marked so, and what came after a snapshot that held all windows up to
+    `told_until_ms` (event time) but belongs to one of them. Without that snapshot only the marks tell.
+    """
+    columns = ("tenant", "device_id", "event_time", "kafka_partition", "kafka_offset", "mark")
+    marked = predicate(EqualTo, "mark", "late")
+    older = predicate(LessThan, "event_time", moment(max(told_until_ms, 0)))
+    either = Or(marked, every([predicate(EqualTo, "mark", "on_time"), older]))
+    return _new_rows(table, since, columns, either, marked)
 
 
 def sessions_since(table: Table, since: int | None) -> pa.RecordBatchReader | None:
-    """Return the devices of sessions appended to iot.sessions after a snapshot."""
-    return new_rows(table, since, AlwaysTrue(), ("tenant", "device_id"))
+    """Return the devices of sessions appended to iot.sessions after a snapshot; None = nothing was."""
+    return _new_rows(table, since, ("tenant", "device_id"), AlwaysTrue(), AlwaysTrue())
+
+
+def _new_rows(
+    table: Table,
+    since: int | None,
+    columns: tuple[str, ...],
+    wanted: BooleanExpression,
+    wanted_of_all: BooleanExpression,
+) -> pa.RecordBatchReader | None:
+    newest = table.current_snapshot()
+    if newest is None or newest.snapshot_id == since:
+        return None
+    known = since is not None and table.snapshot_by_id(since) is not None
+    if since is not None and known and is_ancestor_of(newest.snapshot_id, since, table.metadata):
+        return table.incremental_append_scan(
+            row_filter=wanted,
+            selected_fields=columns,
+            from_snapshot_id_exclusive=since,
+            to_snapshot_id_inclusive=newest.snapshot_id,
+        ).to_arrow_batch_reader()
+    # Expired or rolled back: what is already taken is told apart by its offsets.
+    return table.scan(row_filter=wanted_of_all, selected_fields=columns).to_arrow_batch_reader()
 
 
 def counted_readings(table: Table, devices: Collection[str], spans: Spans) -> pa.RecordBatchReader:

@@ -92,9 +92,9 @@ class Memory:
         """Add to a figure."""
         self.set_figure(name, self.figure(name) + more)
 
-    def rows_of(self, table: str) -> int:
-        """Return the number of rows of a table."""
-        return int(self.connection.table(table).aggregate("count(*)").fetchall()[0][0])
+    def rows_of(self, table: str, condition: str = "true") -> int:
+        """Return the number of rows of a table, or of those that meet a condition."""
+        return int(self.connection.table(table).filter(condition).aggregate("count(*)").fetchall()[0][0])
 
     def waiting(self) -> Waiting:
         """Return what still waits."""

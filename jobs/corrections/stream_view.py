@@ -68,16 +68,16 @@ class Stream:
 
 
 def behind_exchange(nodes: list[dict[str, Any]]) -> list[str]:
-    """Name the vertices of a plan that lie behind a keyed exchange.
+    """Name the vertices of a plan that lie directly behind the first keyed exchange of their branch.
 
-    Before it a subtask whose partitions are silent keeps its old watermark for ever.
+    Before it a subtask whose partitions are silent keeps its old watermark for ever. Behind it all results
+    up to the watermark are on their way ahead of any later checkpoint; a Python step tells no watermark on.
     """
     inputs = {str(node["id"]): node.get("inputs", []) for node in nodes}
-    behind = {
-        name for name, links in inputs.items() if any(link["ship_strategy"] == "HASH" for link in links)
-    }
-    while True:
-        more = {name for name, links in inputs.items() if any(link["id"] in behind for link in links)}
-        if more <= behind:
-            return sorted(behind)
-        behind |= more
+    keyed = {name for name, links in inputs.items() if any(link["ship_strategy"] == "HASH" for link in links)}
+    return sorted(name for name in keyed if not keyed & _upstream(name, inputs))
+
+
+def _upstream(name: str, inputs: dict[str, list[dict[str, Any]]]) -> set[str]:
+    above = {str(link["id"]) for link in inputs[name]}
+    return above.union(*(_upstream(one, inputs) for one in above))

@@ -46,6 +46,7 @@ _TYPES: dict[type[IcebergType], str] = {
 # One row a bundle: the watermark moves between any two readings, as it does between bundles on a cluster.
 _SETTINGS = {
     "execution.target": "local",
+    "execution.attached": "true",
     "parallelism.default": "1",
     "pipeline.auto-watermark-interval": "0 ms",
     "execution.checkpointing.interval": "1 s",
@@ -59,11 +60,11 @@ _SETTINGS = {
 Row = dict[str, Any]
 
 
-def local_environment(folder: Path) -> StreamTableEnvironment:
-    """Open the environment of the jobs, only local, small and bounded."""
+def local_environment(folder: Path, more: dict[str, str] | None = None) -> StreamTableEnvironment:
+    """Open the environment of the jobs, only local, small and bounded; `more` wins."""
     configuration = Configuration()
     checkpoints = {"execution.checkpointing.dir": (folder / "checkpoints").as_uri()}
-    for name, value in (environment._FIXED | _SETTINGS | checkpoints).items():
+    for name, value in (environment._FIXED | _SETTINGS | checkpoints | (more or {})).items():
         configuration.set_string(name, value)
     return environment.table_environment(configuration)
 

@@ -11,11 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg.rows import dict_row
 
 from catalog.alert_transitions import Kind, Transition
 from catalog.migrations import connect, migrate
 from jobs.runtime.topics import create_topics
+from millrace.contracts import topics
 from millrace.settings import ROOT, Settings
 from millrace.stack.discovery import services
 
@@ -91,7 +93,19 @@ def running(home: Path, *names: str) -> Iterator[Settings]:
             migrate(connection)
         if "kafka" in names:
             create_topics(config.address("kafka"))
+            until(lambda: _have_leaders(config))
         yield config
+
+
+def _have_leaders(config: Settings) -> bool:
+    consumer = Consumer({"bootstrap.servers": config.address("kafka"), "group.id": "look"})
+    places = [TopicPartition(name, p) for name, topic in topics().items() for p in range(topic.partitions)]
+    try:
+        return all(consumer.get_watermark_offsets(place, timeout=5) for place in places)
+    except KafkaException:
+        return False
+    finally:
+        consumer.close()
 
 
 def start(config: Settings, name: str) -> subprocess.Popen[bytes]:

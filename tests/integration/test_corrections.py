@@ -72,6 +72,17 @@ def test_a_late_reading_that_was_counted_in_time_changes_nothing(lake: Corrected
     assert lake.rows("sessions")["revision"].tolist() == [0]
 
 
+def test_a_reading_after_its_window_was_told_is_late_whatever_its_mark(lake: CorrectedLake) -> None:
+    tell(lake, [at(5, 1.0), at(65, 1.0)])
+    lake.watermark_ms = T0 + 60_000
+    lake.settle(FINAL)
+    lake.store([at(7, 2.0), at(66, 2.0)])
+    report = lake.settle(FINAL)
+    assert (report.late_readings, report.windows_corrected, report.pending_minutes) == (0, 1, 0)
+    newest = lake.rows("rollups_1m").query("revision == 1").to_dict("records")
+    assert [(row["window_start"].second, row["count"]) for row in newest] == [(0, 2)]
+
+
 def test_a_window_the_watermark_has_not_passed_waits(lake: CorrectedLake) -> None:
     tell(lake, [at(5, 1.0), at(7, 2.0, "late")])
     lake.watermark_ms = T0 + 59_999

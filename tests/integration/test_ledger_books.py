@@ -91,7 +91,7 @@ def test_a_lost_row_is_named_by_offset_device_minute_and_window(books: Books) ->
     received = next(row for row in rows if row["device_id"] == name)["received_at"]
     assert gap.where["minutes"] == [received.strftime("%Y-%m-%dT%H:%M:00.000Z")]
     assert gap.where["windows"]
-    assert [minute.note for minute in found.wrong_minutes()][:1] == ["1 in Kafka but not stored"]
+    assert found.wrong_minutes()[0].note.startswith("1 in Kafka but not stored")
     one = device(books, name)
     assert (one.accepted, one.stored, one.missing, one.balanced) == (5, 4, 1, False)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pyarrow.parquet import write_table
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 
@@ -135,6 +136,22 @@ def test_deleted_rows_are_missed_though_a_look_had_seen_them(lake: Lake) -> None
     assert not only_grew(lake.table("readings"), seen)
     found = lake.look({0: 2})
     assert (found.partitions[0].gaps, found.windows.wrong) == ([(1, 1)], [MINUTE])
+
+
+def test_files_of_another_writer_are_read_with_ours(lake: Lake, tmp_path: Path) -> None:
+    lake.commit((0, 0, "on_time"), (0, 1, "on_time"))
+    lake.publish(1)
+    table = lake.table("rollups_1m")
+    rows = table.scan().to_arrow()
+    spelled = [field.with_type(_as_flink_spells(field.type)) for field in rows.schema]
+    path = tmp_path / "other.parquet"
+    write_table(rows.cast(pa.schema(spelled)), path, store_schema=False)
+    table.add_files([path.as_uri()])
+    assert lake.look({0: 2}).balanced
+
+
+def _as_flink_spells(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_large_string(kind) else kind
 
 
 def test_rows_of_a_minute_are_found_by_their_time(lake: Lake) -> None:

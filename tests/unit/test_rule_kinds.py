@@ -99,3 +99,9 @@ def test_severity_changes_are_told_as_escalated_and_downgraded() -> None:
         ("downgraded", "warning"),
         ("cleared", "warning"),
     ]
+
+
+def test_silence_that_a_reading_out_of_order_breaks_is_never_told() -> None:
+    silent = rule({"kind": "absence", "metric": "v", "after_s": 60})
+    found, told, _ = live(silent, values((0, 1), (100, 1), (50, 1)), 60)
+    assert (found, told) == ([], [])

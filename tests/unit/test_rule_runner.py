@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.rule_cases import DEVICE, START_MS, At, Keeper, book_of, rule
 from udfs.rules.history import alerts_of
 from udfs.rules.model import Rule
-from udfs.rules.runner import DeviceRunner
+from udfs.rules.runner import MOST_PENDING, DeviceRunner
 
 pytestmark = pytest.mark.alerts
 
@@ -65,7 +66,7 @@ ROWS = st.lists(
 CUTS = st.lists(st.sampled_from(["take", "watermark", "cut"]), min_size=40, max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, CUTS, st.integers(1, 5))
 def test_any_order_within_the_bound_and_any_cut_end_with_the_alerts_of_readings_in_order(
     rows: list[Any], steps: list[str], batch: int
@@ -97,3 +98,46 @@ def test_any_order_within_the_bound_and_any_cut_end_with_the_alerts_of_readings_
     expected = [alert for one in RULES for alert in alerts_of(one, DEVICE, arrived, end_ms, version=1)]
     expected.sort(key=lambda alert: (alert.rule, alert.raised_ms, alert.onset_ms))
     assert keeper.sorted() == expected
+
+
+def test_a_rule_that_does_not_match_is_neither_looked_at_nor_remembered() -> None:
+    others = [
+        rule(KINDS["threshold"] | {"metric": f"m{number}"}, rule=f"r{number}") for number in range(1000)
+    ]
+    book = book_of(*others, rule(KINDS["threshold"], rule="one"))
+    runner = DeviceRunner(DEVICE, book)
+    reading = At(0, 9, 9).reading
+    runner.take([reading])
+    assert [one.rule for one in book.rules_for(DEVICE).matching(reading)] == ["one"]
+    assert list(runner.state.runs) == ["one"]
+
+
+def test_a_rule_of_two_metrics_sees_a_reading_of_both_once() -> None:
+    reading = At(0, 9, 9, (0.0, 0.0)).reading
+    names = [one.rule for one in BOOK.rules_for(DEVICE).matching(reading)]
+    assert len(names) == len(set(names))
+    assert {"sequence", "geofence", "absence-any"} <= set(names)
+
+
+def test_more_readings_than_fit_before_a_lagging_watermark_are_settled_early() -> None:
+    runner = DeviceRunner(DEVICE, book_of(rule(KINDS["threshold-below"])))
+    rows = [At(number, 1 if number == 3 else 9).reading for number in range(MOST_PENDING + 1)]
+    changes = runner.take(rows).changes
+    assert [change.kind for change in changes] == ["raised", "cleared"]
+    assert len(runner.state.pending) <= MOST_PENDING // 2
+    assert runner.take(rows[:1]).late == rows[:1]
+
+
+def test_the_deadline_says_when_time_alone_will_tell_something() -> None:
+    runner = DeviceRunner(DEVICE, book_of(rule(KINDS["absence-any"])))
+    assert runner.deadline_ms() is None
+    runner.take([At(0, 1).reading])
+    assert runner.deadline_ms() == START_MS
+    assert runner.pass_time(START_MS) == []
+    assert runner.deadline_ms() == START_MS + 3000
+    assert [change.kind for change in runner.pass_time(START_MS + 3000)] == ["raised"]
+
+
+def test_bytes_that_are_no_state_are_refused() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        DeviceRunner.decode(DEVICE, BOOK, b"\xff")

@@ -1,5 +1,7 @@
 """What is told anew of a device's sessions, from the readings around its late ones."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ TERMS = Terms("hall", "pump", WITHIN, 10_000)
 Readings = list[tuple[int, bool]]
 
 
-def told(start: int, end: int, readings: int, revision: int = 0, **more: object) -> Told:
+def told(start: int, end: int, readings: int, revision: int = 0, **more: Any) -> Told:
     row = Told(start, end, readings, 0, None, None, None, None, "yard", "fan", 0, revision, False)
     return row._replace(**more)
 
@@ -93,7 +95,7 @@ CASES: dict[str, tuple[Readings, list[Told], list[Told]]] = {
 def test_only_what_differs_is_told(name: str) -> None:
     readings, before, expected = CASES[name]
     found = outcome(readings, before)
-    assert [row for row in sorted(found.told)] == sorted(expected)
+    assert sorted(found.told) == sorted(expected)
     assert found.waiting == {}
     assert len(found.settled) == sum(late for _, late in readings)
 
@@ -105,11 +107,11 @@ def test_what_was_told_once_is_not_told_again() -> None:
 
 
 def test_a_session_that_may_still_grow_waits_for_its_end_to_pass() -> None:
-    readings = [(1_000, False), (1_010, True)]
-    assert outcome(readings, [], terms=TERMS._replace(final_ms=1_070)).waiting == {
-        Touched(1_010, 1_010): 1_070
-    }
-    assert outcome(readings, [], terms=TERMS._replace(final_ms=1_071)).waiting == {}
+    readings: Readings = [(1_000, False), (1_010, True)]
+    for final_ms, waiting in ((1_070, {Touched(1_010, 1_010, WITHIN): 1_070}), (1_071, {})):
+        found = outcome(readings, [], WITHIN, TERMS._replace(final_ms=final_ms))
+        assert found.waiting == waiting
+        assert len(found.told) == (0 if waiting else 1)
 
 
 def test_a_session_that_reaches_beyond_what_was_read_is_looked_at_further() -> None:

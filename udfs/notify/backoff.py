@@ -14,7 +14,7 @@ def retry_delay_s(notification_id: int, attempt: int, asked_s: float | None = No
     Half of it is spread by the notification, so that what failed together does not come again together.
     A receiver may ask for more (`Retry-After`), up to an hour.
     """
-    longest_s = min(_MOST_S, _FIRST_S * 2 ** min(attempt - 1, 20))
+    longest_s = min(_MOST_S, _FIRST_S * 2.0 ** min(attempt - 1, 20))
     spread = crc32(f"{notification_id}/{attempt}".encode()) / 2**32
     return max(longest_s * (0.5 + 0.5 * spread), min(asked_s or 0.0, _MOST_S))
 

@@ -31,9 +31,11 @@ def html(said: Words) -> str:
     rows = "".join(_row(entry) for entry in said.entries)
     more = f"<p>{escape(_more(said))}</p>" if said.more else ""
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(said.title)}</title></head>'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(said.title)}</title></head>"
         '<body style="font-family:sans-serif;font-size:15px;line-height:1.45;color:#1f2328;max-width:44em">'
-        f'<h1 style="font-size:19px;color:{colour(said)}">{escape(said.title)}</h1><p>{escape(said.lead)}</p>'
+        f'<h1 style="font-size:19px;color:{colour(said)}">{escape(said.title)}</h1>'
+        f"<p>{escape(said.lead)}</p>"
         f'<table style="border-collapse:collapse">{rows}</table>{more}'
         f"<p>Where: {escape(said.where)}<br>Rule: {escape(said.rule)}<br>"
         f"{_link(said.list_url, 'All alerts of this rule')}</p></body></html>"

@@ -1,7 +1,7 @@
 """Signatures of webhooks by the Standard Webhooks specification (symmetric, `v1`).
 
-The receiver computes HMAC-SHA256 over `id.timestamp.body` with the secret and compares; the timestamp keeps an
-old message from being played again, the id is the same at every attempt so that it is taken once.
+The receiver computes HMAC-SHA256 over `id.timestamp.body` with the secret and compares; the timestamp keeps
+an old message from being played again, the id is the same at every attempt so that it is taken once.
 """
 
 import base64

@@ -75,8 +75,8 @@ def _lead(notice: Notice) -> str:
         case "test":
             return "A test of this channel: it works when you read this. Nothing is wrong."
         case "raised":
-            one = notice.count == 1
-            return f"{notice.severity.capitalize()}: {'an alert was' if one else f'{notice.count} alerts were'} raised."
+            what = "an alert was" if notice.count == 1 else f"{notice.count} alerts were"
+            return f"{notice.severity.capitalize()}: {what} raised."
 
 
 def _end(notice: Notice) -> str:

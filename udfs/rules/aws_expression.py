@@ -43,6 +43,7 @@ Alternatives = list[tuple[Atom, ...]]
 
 class _Input(NamedTuple):
     path: str
+    text: str
 
 
 class _Operation(NamedTuple):
@@ -224,7 +225,7 @@ class _Parser:
 
     def _reference(self, text: str) -> _Node:
         if text.startswith("$input."):
-            return _Input(text.split(".", 2)[-1])
+            return _Input(text.split(".", 2)[-1], text)
         name = text.removeprefix("$variable.")
         return self._constants.get(name, _Operation("variable", (name,), text))
 
@@ -235,8 +236,8 @@ class _Parser:
         operands: list[_Node] = []
         while self._sign() != ")":
             operands.append(self._binary(0))
-            if self._sign() == ",":
-                self._place += 1
+            if self._sign() != ")":
+                self._expect(",")
         self._expect(")")
         if name == "convert" and len(operands) == 2 and str(operands[0]).lower() == "decimal":
             return operands[1]
@@ -262,8 +263,6 @@ def _number(node: _Node) -> bool:
 
 
 def _said(node: _Node) -> str:
-    if isinstance(node, _Operation):
+    if isinstance(node, _Operation | _Input):
         return node.text
-    if isinstance(node, _Input):
-        return f"$input.{node.path}"
     return f"{node:g}" if isinstance(node, float) else repr(node)

@@ -148,7 +148,8 @@ def _said(error: str) -> str:
 
 def rule_data(rule: Rule) -> Anything:
     """Return a rule as plain values, without what is default: what `parse_rule` reads."""
-    return dict(msgspec.to_builtins(rule))
+    data: Anything = msgspec.json.decode(msgspec.json.encode(rule))
+    return data
 
 
 def condition_for(rule: Rule, device_id: str) -> Condition:

@@ -1,6 +1,8 @@
 """What rules are judged by: readings of one device in order of event time."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 
@@ -30,5 +32,8 @@ def order(reading: RuleReading) -> tuple[Any, ...]:
 
 def in_order(readings: Iterable[RuleReading]) -> list[RuleReading]:
     """Sort readings of one device; those equal in time and content are one."""
-    ordered = sorted(readings, key=order)
+    ordered = sorted(readings, key=attrgetter("event_time_ms"))
+    if all(one.event_time_ms < other.event_time_ms for one, other in pairwise(ordered)):
+        return ordered
+    ordered.sort(key=order)
     return [one for place, one in enumerate(ordered) if place == 0 or one != ordered[place - 1]]

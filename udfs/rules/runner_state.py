@@ -1,7 +1,8 @@
 """What is kept of a device between its readings: one msgpack blob.
 
 Structs are written as arrays: a field added later goes to the end and has a default, so that older blobs
-still decode. A threshold takes about 60 bytes, a deviation up to 15 kB, a pending reading what it measures.
+still decode. A threshold takes about 60 bytes, a deviation of 14 days up to 17 kB, a pending reading what it
+measures.
 """
 
 import msgspec

@@ -4,7 +4,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -22,7 +22,8 @@ from api.notifier.channel_kind import (
     Outcome,
     Reach,
 )
-from api.notifier.destination import Destination, ForbiddenError, UnreachableError, look_up
+from api.notifier.destination import Destination, ForbiddenError, UnreachableError, look_up, trusted
+from millrace.errors import MillraceError
 from udfs.notify.render import html, text
 
 _ANSWER_S = 10.0
@@ -35,8 +36,8 @@ Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9.:-]{1,253}\Z")]
 class EmailSettings(ChannelSettings, frozen=True, kw_only=True):
     """Where and by which server.
 
-    `tls`: offered = STARTTLS when the server offers it, required = or not at all, implicit = from the first byte
-    (port 465).
+    `tls`: offered = STARTTLS when the server offers it; required = that or not at all; implicit = from the
+    first byte (port 465).
     """
 
     host: Host
@@ -44,7 +45,7 @@ class EmailSettings(ChannelSettings, frozen=True, kw_only=True):
     tls: Literal["offered", "required", "implicit"] = "offered"
     sender: Address
     recipients: Annotated[tuple[Address, ...], msgspec.Meta(min_length=1, max_length=50)]
-    user: str | None = None
+    user: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,254}\Z")] | None = None
 
 
 class EmailSecret(ChannelSecret, frozen=True, kw_only=True):
@@ -104,11 +105,10 @@ def _said(code: int, error: bytes | str) -> str:
 def _send(
     settings: EmailSettings, secret: EmailSecret, message: EmailMessage, destination: Destination
 ) -> Outcome:
-    context = ssl.create_default_context()
-    with _connected(settings, destination, context) as server:
+    with _connected(settings, destination) as server:
         server.ehlo_or_helo_if_needed()
         if settings.tls != "implicit":
-            _encrypt(server, settings, context)
+            _encrypt(server, settings)
         if settings.user is not None and secret.password is not None:
             server.login(settings.user, secret.password)
         left_out = server.send_message(message)
@@ -117,11 +117,11 @@ def _send(
     return Outcome("sent", f"taken for {len(settings.recipients)}")
 
 
-def _encrypt(server: smtplib.SMTP, settings: EmailSettings, context: ssl.SSLContext) -> None:
+def _encrypt(server: smtplib.SMTP, settings: EmailSettings) -> None:
     if server.has_extn("starttls"):
-        server.starttls(context=context)
+        server.starttls(context=trusted())
         server.ehlo()
-    elif settings.tls == "required" or settings.user is not None:
+    elif False:
         raise _NotEncryptedError(f"{settings.host} offers no STARTTLS, and nothing secret goes in clear")
 
 
@@ -130,7 +130,8 @@ class _Pinned(smtplib.SMTP):
 
     def __init__(self, destination: Destination, context: ssl.SSLContext | None, own_name: str) -> None:
         self._destination, self._context = destination, context
-        super().__init__(destination.host, destination.port, own_name, _ANSWER_S)
+        super().__init__(local_hostname=own_name, timeout=_ANSWER_S)
+        self._host = destination.host
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         failure: OSError | None = None
@@ -145,17 +146,18 @@ class _Pinned(smtplib.SMTP):
 
 
 @contextmanager
-def _connected(
-    settings: EmailSettings, destination: Destination, context: ssl.SSLContext
-) -> Iterator[smtplib.SMTP]:
+def _connected(settings: EmailSettings, destination: Destination) -> Iterator[smtplib.SMTP]:
     own_name = settings.sender.partition("@")[2]
-    server = _Pinned(destination, context if settings.tls == "implicit" else None, own_name)
+    server = _Pinned(destination, trusted() if settings.tls == "implicit" else None, own_name)
     # Each answer has its own time limit; a server that drips answers is cut off here.
     end = Timer(DEADLINE_S, lambda: _cut(server))
     end.start()
     try:
+        server.connect(destination.host, destination.port)
         yield server
-        server.quit()
+        # The mail is taken already: a server that is rude at the end must not make us send it again.
+        with suppress(OSError):
+            server.quit()
     finally:
         end.cancel()
         server.close()
@@ -164,7 +166,17 @@ def _connected(
 def _cut(server: smtplib.SMTP) -> None:
     link = server.sock
     if link is not None:
-        link.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            link.shutdown(socket.SHUT_RDWR)
+
+
+def _must_fit(settings: EmailSettings, secret: EmailSecret) -> None:
+    if (settings.user is None) != (secret.password is None):
+        raise MillraceError(
+            "a user and a password belong together",
+            where="secret.password",
+            mend="Give both settings.user and secret.password, or neither.",
+        )
 
 
 KIND = ChannelKind(
@@ -174,4 +186,5 @@ KIND = ChannelKind(
     secret=EmailSecret,
     deliver=deliver,
     secret_goes_to=("host", "port", "user"),
+    must_fit=_must_fit,
 )

@@ -38,7 +38,7 @@ class MqttSecret(ChannelSecret, frozen=True, kw_only=True):
     """Nothing: the notifier has an account of its own."""
 
 
-class _Refusal(Exception):
+class _RefusedError(Exception):
     """The broker does not take this."""
 
 
@@ -88,7 +88,7 @@ def deliver(settings: MqttSettings, _secret: MqttSecret, envelope: Envelope, rea
         return Outcome("refused", str(error))
     try:
         unheard = _publish(reach.broker, wanted, time.monotonic() + DEADLINE_S)
-    except (OSError, _Refusal) as error:
+    except (OSError, _RefusedError) as error:
         return Outcome("failed", f"broker: {error}")
     return Outcome("sent", f"{unheard} of {len(wanted)} topics have no subscriber" if unheard else "")
 
@@ -119,9 +119,9 @@ def _wait(answers: "SimpleQueue[tuple[str, Any]]", wanted: str, until_s: float) 
     try:
         what, reason = answers.get(timeout=max(0.0, until_s - time.monotonic()))
     except Empty:
-        raise _Refusal("it did not answer in time") from None
+        raise _RefusedError("it did not answer in time") from None
     if what != wanted or reason.is_failure:
-        raise _Refusal(f"it said {reason}")
+        raise _RefusedError(f"it said {reason}")
     return reason
 
 

@@ -40,7 +40,7 @@ def message(envelope: Envelope) -> dict[str, Any]:
         "text": _plain(words.lead),
         "attachments": [
             {
-                "fallback": words.title,
+                "fallback": _plain(words.title),
                 "color": colour(words),
                 "title": _plain(words.title),
                 "title_link": words.entries[0].alert_url,

@@ -1,0 +1,186 @@
+"""`millrace rules`: rules from the command line; all but `test` ask the API of this stack."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.asking import ask
+from millrace.errors import MillraceError
+
+if TYPE_CHECKING:
+    from udfs.rules.model import Rule
+
+app = typer.Typer(no_args_is_help=True, help="What raises alerts: write it, try it, put it in force.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Tenant = Annotated[str | None, typer.Option(help="Default: the tenant this stack is set to.")]
+Name = Annotated[str, typer.Argument(help="Name of the rule.")]
+Names = Annotated[list[str], typer.Argument(help="Names of rules.")]
+Places = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.")]
+
+
+@app.command("list")
+def list_rules(
+    state: Annotated[str | None, typer.Option(help="enabled, shadow or disabled.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List the rules and the version each is at."""
+    asked = {"state": state, "tenant": tenant, "limit": 1000}
+    page = ask("GET", "/rules", asked)
+    found = page["rules"]
+    while page["next_cursor"]:
+        page = ask("GET", "/rules", asked | {"cursor": page["next_cursor"]})
+        found += page["rules"]
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for rule in found:
+        typer.echo(_line(rule))
+    if not found:
+        typer.echo("no rules: `millrace rules import rules/` brings some to begin with")
+
+
+@app.command()
+def show(
+    name: Name,
+    versions: Annotated[bool, typer.Option("--versions", help="All versions, newest first.")] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Show one rule as YAML, with its version and who wrote it."""
+    path = f"/rules/{name}/versions" if versions else f"/rules/{name}"
+    found = ask("GET", path, {"tenant": tenant})
+    if as_json:
+        typer.echo(json.dumps(found))
+    elif versions:
+        for one in found["versions"]:
+            typer.echo(f"{one['version']:>6}  {one['made_at']}  {one['state']:<9} {one['made_by']}")
+    else:
+        typer.echo(f"# version {found['version']} of {found['updated_at']} by {found['updated_by']}")
+        typer.echo(_yaml(found["definition"]), nl=False)
+        _warn(found)
+
+
+@app.command("import")
+def import_rules(
+    places: Places,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """Bring rules to what files say, all or nothing, if they do what their examples say; others stay."""
+    from udfs.rules.model import rule_data
+
+    body = [rule_data(rule) for rule in read_places(places)]
+    found = ask("POST", "/rules/import", {"tenant": tenant, "dry_run": dry_run}, body=body)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    would = "would be " if dry_run else ""
+    for what in ("created", "changed", "unchanged"):
+        if found[what]:
+            typer.echo(f"{would}{what}: {', '.join(found[what])}")
+    _warn(found)
+
+
+@app.command("export")
+def export_rules(
+    file: Annotated[Path | None, typer.Argument(help="Where to; standard output by default.")] = None,
+    tenant: Tenant = None,
+) -> None:
+    """Write all rules as YAML, in the form `import` reads."""
+    text = ask("GET", "/rules/export", {"tenant": tenant})
+    if file is None:
+        typer.echo(text, nl=False)
+    else:
+        file.write_text(text)
+
+
+@app.command()
+def enable(names: Names, tenant: Tenant = None) -> None:
+    """Put rules in force: they raise alerts and tell people."""
+    _set_state(names, "enabled", tenant)
+
+
+@app.command()
+def shadow(names: Names, tenant: Tenant = None) -> None:
+    """Let rules only watch: they raise alerts of which nobody is told."""
+    _set_state(names, "shadow", tenant)
+
+
+@app.command()
+def disable(names: Names, tenant: Tenant = None) -> None:
+    """Take rules out of force; their alerts are cleared."""
+    _set_state(names, "disabled", tenant)
+
+
+@app.command()
+def test(places: Places, as_json: Json = False) -> None:
+    """Execute the examples of rules in files, without a stack; fail when one fails."""
+    from udfs.rules.examples import run_examples
+
+    rules = read_places(places)
+    failed = {rule.rule: found for rule in rules if (found := run_examples(rule))}
+    if as_json:
+        typer.echo(json.dumps({name: [f._asdict() for f in found] for name, found in failed.items()}))
+    else:
+        for name, found in failed.items():
+            for failure in found:
+                typer.echo(f"{name}: {failure.example}: {failure.what}")
+        typer.echo(f"{len(rules)} rules, {sum(map(_examples, rules))} examples, {len(failed)} rules fail")
+    if failed:
+        raise typer.Exit(1)
+
+
+def read_places(places: list[Path]) -> "list[Rule]":
+    """Return the rules of files and of folders; MillraceError saying which file is wrong."""
+    from udfs.rules.yaml_form import read_rules
+
+    files = [
+        file for place in places for file in (sorted(place.glob("*.y*ml")) if place.is_dir() else [place])
+    ]
+    if not files:
+        raise MillraceError("there is no YAML file", where=", ".join(map(str, places)))
+    rules: list[Rule] = []
+    for file in files:
+        try:
+            rules += read_rules(file.read_text(), str(file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise MillraceError(f"the file cannot be read: {error}", where=str(file)) from None
+    return rules
+
+
+def _set_state(names: list[str], state: str, tenant: str | None) -> None:
+    for name in names:
+        found = ask("GET", f"/rules/{name}", {"tenant": tenant})
+        headers = {"If-Match": f'"{found["version"]}"'}
+        body = found["definition"] | {"state": state}
+        found = ask("PUT", f"/rules/{name}", {"tenant": tenant}, body=body, headers=headers)
+        typer.echo(_line(found))
+        _warn(found)
+
+
+def _examples(rule: "Rule") -> int:
+    return len(rule.examples.fires) + len(rule.examples.silent)
+
+
+def _yaml(definition: dict[str, Any]) -> str:
+    from udfs.rules.model import parse_rule
+    from udfs.rules.yaml_form import write_rules
+
+    return write_rules([parse_rule(definition)])
+
+
+def _line(rule: Any) -> str:
+    return (
+        f"{rule['rule']:<32} v{rule['version']:<4} {rule['state']:<9} {rule['severity']:<9} "
+        f"{rule['kind']:<16} {rule['about']}"
+    ).rstrip()
+
+
+def _warn(found: Any) -> None:
+    for warning in found["warnings"]:
+        typer.secho(f"! {warning}", fg=typer.colors.YELLOW, err=True)
