@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from catalog import registry_commands
 from millrace.clock import from_iso, now_ms
 from millrace.errors import MillraceError
 from millrace.settings import settings
 
 app = typer.Typer()
+app.add_typer(registry_commands.app)
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 

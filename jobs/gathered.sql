@@ -16,30 +16,25 @@ FROM (
     log_time,
     gather(
       topic, owner, CONCAT(owner, '/', event_id), event_time_ms, kafka_partition, kafka_offset, log_time,
-      TRY_CAST(attributes['seq'] AS BIGINT), battery_pct, signal_dbm,
+      TRY_CAST(told['seq'] AS BIGINT), sent['battery_pct'], sent['signal_dbm'],
       CASE topic
         WHEN 'telemetry' THEN CAST(NULL AS STRING)
-        WHEN 'telemetry.clock' THEN attributes['paused_ms']
-        WHEN 'device-signals' THEN attributes['what']
+        WHEN 'telemetry.clock' THEN told['paused_ms']
+        WHEN 'device-signals' THEN told['what']
         ELSE JSON_OBJECT(
-          'site' VALUE attributes['site'],
-          'profile' VALUE attributes['profile'],
-          'firmware' VALUE attributes['firmware'],
-          'offline_after_ms' VALUE metrics['offline_after_ms'],
-          'expected_interval_ms' VALUE metrics['expected_interval_ms'],
-          'maintenance_from_ms' VALUE maintenance_from_ms,
-          'maintenance_until_ms' VALUE maintenance_until_ms)
+          'site' VALUE told['site'],
+          'profile' VALUE told['profile'],
+          'firmware' VALUE told['firmware'],
+          'offline_after_ms' VALUE sent['offline_after_ms'],
+          'expected_interval_ms' VALUE sent['expected_interval_ms'],
+          'maintenance_from_ms' VALUE sent['maintenance_from_ms'],
+          'maintenance_until_ms' VALUE sent['maintenance_until_ms'])
       END) AS items
   FROM (
     SELECT
       *, CONCAT(tenant, '/', device_id) AS owner,
-      -- Values of the map are never null, so Flink takes a missing key for -1.
-      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'battery_pct') THEN metrics['battery_pct'] END AS battery_pct,
-      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'signal_dbm') THEN metrics['signal_dbm'] END AS signal_dbm,
-      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'maintenance_from_ms')
-        THEN metrics['maintenance_from_ms'] END AS maintenance_from_ms,
-      CASE WHEN ARRAY_CONTAINS(MAP_KEYS(metrics), 'maintenance_until_ms')
-        THEN metrics['maintenance_until_ms'] END AS maintenance_until_ms
+      -- The topic's maps hold no null, and of such a map Flink says that a missing key is -1.
+      CAST(metrics AS MAP<STRING, DOUBLE>) AS sent, CAST(attributes AS MAP<STRING, STRING>) AS told
     FROM arrivals)
 )
 CROSS JOIN UNNEST(items) AS gathered_items (item)

@@ -71,6 +71,13 @@ class Presence(Section):
     shards: int = Field(default=64, ge=1, le=32_768)
 
 
+class Notify(Section):
+    """Where links in messages lead, and which channels (`tenant/channel`) may reach private addresses."""
+
+    link_root: str = ""
+    private_channels: tuple[str, ...] = ()
+
+
 class Settings(BaseSettings):
     """Everything that differs between environments, read from `MILLRACE_*` variables."""
 
@@ -90,6 +97,7 @@ class Settings(BaseSettings):
     flink: Flink = Flink()
     telemetry: Telemetry = Telemetry()
     presence: Presence = Presence()
+    notify: Notify = Notify()
 
     def port(self, name: str) -> int:
         """Return the effective port of a service, offset included."""

@@ -22,10 +22,9 @@ class Options(NamedTuple):
 
 def options(config: Settings) -> Options:
     """Return the options of a stack."""
-    notify = getattr(config, "notify", None)
     password = load_secrets(config).mqtt_gateway.get_secret_value()
     return Options(
-        link_root=str(getattr(notify, "link_root", "") or f"http://{config.address('api')}").rstrip("/"),
-        private_channels=frozenset(getattr(notify, "private_channels", ())),
+        link_root=(config.notify.link_root or f"http://{config.address('api')}").rstrip("/"),
+        private_channels=frozenset(config.notify.private_channels),
         broker=Broker(config.bind_host, config.port("mqtt"), "gateway", password),
     )

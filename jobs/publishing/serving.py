@@ -20,8 +20,9 @@ from jobs.publishing.compacted_log import CompactedLog
 from millrace.clock import now_ms
 from millrace.settings import Settings, settings
 
-# A notice wakes us at once; without one we look this often, in case it was missed or needs none.
-_LOOK_EVERY_S = 1.0
+# A notice wakes us at once; without one we look this often. Some changes need none, and one that came in the
+# same packet as the end of our last query lies unread in the client until it is used again.
+_LOOK_EVERY_S = 0.25
 _PAUSE_S = 1.0
 _log = logging.getLogger("millrace.publishing")
 

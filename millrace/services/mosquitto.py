@@ -44,14 +44,17 @@ connection_messages true
 
 
 def access_rules(tenants: list[str]) -> str:
-    """Return the ACL: the gateway reads everything, a tenant's devices write only their own topics."""
-    gateway = f"user {_GATEWAY}\ntopic read t/#\ntopic read $SYS/#\n"
-    return gateway + "".join(_tenant_rules(tenant) for tenant in tenants)
+    """Return the ACL: the gateway reads everything and writes alerts; a tenant has its own topics only."""
+    alerts = "".join(f"topic write {place}/+/+/alerts\n" for place in ("t", "s"))
+    return f"user {_GATEWAY}\ntopic read t/#\ntopic read $SYS/#\n{alerts}" + "".join(
+        _tenant_rules(tenant) for tenant in tenants
+    )
 
 
 def _tenant_rules(tenant: str) -> str:
-    topics = (f"topic write t/{tenant}/+/{kind}" for kind in ("telemetry", "status"))
-    return "\n".join((f"\nuser {tenant}", *topics, ""))
+    written = (f"topic write t/{tenant}/+/{kind}" for kind in ("telemetry", "status"))
+    read = (f"topic read {place}/{tenant}/+/alerts" for place in ("t", "s"))
+    return "\n".join((f"\nuser {tenant}", *written, *read, ""))
 
 
 def passwords(secrets: Secrets) -> str:

@@ -129,8 +129,9 @@ def primitive(kind: str | dict[str, Any], value: Any) -> bool:
         "long": int,
         "double": (int, float),
         "null": type(None),
+        "boolean": bool,
     }
-    return isinstance(value, types[kind]) and not isinstance(value, bool)
+    return isinstance(value, types[kind]) and isinstance(value, bool) is (kind == "boolean")
 
 
 def schema_of(topic: str) -> Any:

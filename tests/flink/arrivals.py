@@ -139,6 +139,16 @@ CASES = [
         [(name, 1, 11, 2, 0) for name in HALL],
     ),
     Case(
+        "battery and signal have their extremes over the readings that sent them",
+        [
+            *sent("measured", 0, metrics={"battery_pct": 80.5}),
+            *sent("measured", 10, attributes={"unit": "C"}),
+            *sent("measured", 20, metrics={"battery_pct": 79.0, "signal_dbm": -71.0}),
+        ],
+        coming_and_going("measured", 0, 20),
+        [("measured", 0, 20, 3, 0)],
+    ),
+    Case(
         "a device that starts its sequence again was rebooted",
         [
             one

@@ -9,7 +9,7 @@ import pytest
 from millrace.settings import ROOT
 from tests.flink.lake_writer import FAILS_AT, ROWS, stored
 
-pytestmark = [pytest.mark.flink, pytest.mark.stream, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flink, pytest.mark.stream, pytest.mark.timeout(600)]
 
 
 def run(*words: str) -> str:

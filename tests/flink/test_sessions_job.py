@@ -138,6 +138,13 @@ def test_sessions_go_to_the_lake(outcome: Outcome, case: Case) -> None:
     assert {(row["tenant"], row["revision"], row["superseded"]) for row in mine} == {("demo", 0, False)}
 
 
+def test_what_was_never_sent_is_null_and_not_some_number(outcome: Outcome) -> None:
+    names = ("battery_min", "battery_max", "signal_min", "signal_max")
+    found = {row["device_id"]: tuple(row.get(name) for name in names) for row in outcome.sessions}
+    assert found.pop("measured") == (79.0, 80.5, -71.0, -71.0)
+    assert set(found.values()) == {(None,) * 4}
+
+
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_the_hot_tier_ends_with_everyone_offline(outcome: Outcome, case: Case) -> None:
     states = {row[2]: row[3] for row in outcome.presences if row[2] in devices(case)}

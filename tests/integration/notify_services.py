@@ -185,6 +185,11 @@ class Notifier:
             pass
         self.work.write_down(self.connection)
 
+    def is_settled(self) -> bool:
+        """Collect, and tell whether nothing is on its way any more."""
+        self.collect()
+        return self.work.is_idle
+
     def run(self, at_most_s: float = 20.0) -> None:
         """Deliver until nothing is due or on its way."""
         until_s = time.monotonic() + at_most_s

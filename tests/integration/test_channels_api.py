@@ -9,12 +9,13 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.dependencies import current_time_ms
+from api.notifier.options import options
 from api.queries import channels as queries
 from catalog.channel_store import ChannelStore
 from catalog.migrations import connect
 from millrace.settings import Settings
-from tests.integration.alert_services import START_MS, alert_id
-from tests.integration.notify_services import SIGNING, Outpost, Receiver, rows, running
+from tests.integration.alert_services import START_MS, alert_id, rows
+from tests.integration.notify_services import SIGNING, Outpost, Receiver, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
 WEBHOOK = {
@@ -156,7 +157,7 @@ def test_a_test_message_goes_out_now_and_says_what_came_of_it(
     refused = desk("POST", "/channels/ops/test")
     assert refused["result"] == "refused"
     assert receiver.requests == []
-    allowed = queries.options(desk.config)._replace(private_channels={f"{desk.tenant}/ops"})
+    allowed = options(desk.config)._replace(private_channels={f"{desk.tenant}/ops"})
     monkeypatch.setattr(queries, "options", lambda _config: allowed)
     assert desk("POST", "/channels/ops/test")["result"] == "sent"
     receiver.answers["ops"] = [500]

@@ -1,23 +1,18 @@
 """The notifier on a real PostgreSQL and real HTTP: each message once, in order, channels apart."""
 
 import itertools
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import psycopg
 import pytest
 
 from catalog.channel_store import ChannelStore
 from catalog.migrations import connect
 from millrace.clock import now_ms
-from millrace.settings import ROOT, Settings
+from millrace.settings import Settings
 from tests.integration.alert_services import alert_id, until
 from tests.integration.notify_services import SIGNING, Outpost, Receiver, running
 from udfs.notify.circuit import TOLERATED
@@ -164,7 +159,7 @@ def test_a_channel_that_hangs_holds_up_no_other(post: Outpost, receiver: Receive
             assert time.monotonic() - began_s < 15
         assert len(receiver.got("slow")) == 4
         receiver.released.set()
-        until(lambda: notifier.collect() is None and notifier.work.is_idle)
+        until(notifier.is_settled)
     assert Counter(post.notifications("channel", "state")) == {
         ("quick", "sent"): 30,
         ("slow", "failed"): 4,
@@ -277,87 +272,3 @@ def test_a_secret_that_does_not_open_ends_only_its_own_channel(post: Outpost, re
     assert len(receiver.got("moved")) == 1
     assert receiver.got("ops") == []
     assert sorted(post.notifications("channel", "state")) == [("moved", "sent"), ("ops", "dead")]
-
-
-def test_what_was_sent_while_postgresql_was_away_is_written_down_later(
-    post: Outpost, receiver: Receiver
-) -> None:
-    post.channel("ops", {"url": receiver.url("ops")})
-    post.tells("ops")
-    post.alert("raised", "pump-1")
-    with post.notifier("ops") as notifier:
-        notifier.begin()
-        notifier.connection.close()
-        with pytest.raises(psycopg.OperationalError):
-            notifier.collect(5)
-        assert not notifier.work.is_idle
-        with connect(post.config) as notifier.connection:
-            notifier.connection.autocommit = True
-            notifier.work.write_down(notifier.connection)
-            post.late_s = 3600
-            notifier.run()
-    assert len(receiver.got("ops")) == 1
-    assert post.notifications("state", "attempts") == [("sent", 1)]
-
-
-PROCESS = """
-import api.notifier.__main__ as notifier
-from api.notifier.options import options
-notifier.options = lambda config: options(config)._replace(private_channels={{"{tenant}/ops"}})
-notifier.main()
-"""
-
-
-def _process(post: Outpost) -> "subprocess.Popen[bytes]":
-    environment = os.environ | post.config.environment()
-    return subprocess.Popen(
-        [sys.executable, "-c", PROCESS.format(tenant=post.tenant)], env=environment, cwd=ROOT
-    )
-
-
-def test_a_notifier_that_is_killed_loses_nothing(post: Outpost, receiver: Receiver) -> None:
-    receiver.answers["ops"] = [0]
-    post.channel("ops", {"url": receiver.url("ops")})
-    post.tells("ops")
-    for number in range(3):
-        post.alert("raised", f"pump-{number}")
-    process = _process(post)
-    until(lambda: len(receiver.got("ops")) == 3)
-    process.kill()
-    process.wait()
-    receiver.answers["ops"] = [200]
-    with post.notifier("ops") as notifier:
-        notifier.run()
-        assert len(receiver.got("ops")) == 3
-        post.late_s = 121
-        notifier.run()
-    assert set(Counter(request.message_id for request in receiver.got("ops")).values()) == {2}
-    assert post.notifications("state", "attempts") == [("sent", 2)] * 3
-
-
-def test_a_notice_is_sent_within_a_second_and_a_notifier_told_to_stop_ends_what_it_began(
-    post: Outpost, receiver: Receiver
-) -> None:
-    post.channel("ops", {"url": receiver.url("ops")})
-    post.tells("ops")
-    process = _process(post)
-    try:
-        post.alert("raised", "pump-1")
-        until(lambda: post.notifications("state") == ["sent"])
-        began_s = time.monotonic()
-        post.alert("raised", "pump-2")
-        until(lambda: len(receiver.got("ops")) == 2)
-        took_s = time.monotonic() - began_s
-        receiver.answers["ops"] = [0]
-        post.alert("raised", "pump-3")
-        until(lambda: len(receiver.got("ops")) == 3)
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        assert process.poll() is None
-        receiver.released.set()
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
-    assert took_s < 1.0
-    assert post.notifications("state") == ["sent", "sent", "failed"]

@@ -138,7 +138,8 @@ def test_what_is_not_encrypted_stays_inside() -> None:
 
 
 def test_a_mail_is_text_and_html_with_one_id_for_all_attempts() -> None:
-    settings = EmailSettings(**{**MAIL, "recipients": ("ops@example.com", "boss@example.com")})
+    recipients = ["ops@example.com", "boss@example.com"]
+    settings = msgspec.convert(MAIL | {"recipients": recipients}, EmailSettings)
     first, again = (mail(settings, envelope()._replace(time_ms=NOW_MS + late)) for late in (0, 60_000))
     assert first["Message-ID"] == again["Message-ID"] == "<notification-7@example.com>"
     assert first["References"] == "<alert.000000000000000000000000@example.com>"
@@ -148,7 +149,7 @@ def test_a_mail_is_text_and_html_with_one_id_for_all_attempts() -> None:
 
 
 def test_a_mail_about_a_device_with_a_strange_name_has_no_second_header() -> None:
-    made = mail(EmailSettings(**MAIL), envelope(alerts=of("x\r\nBcc: all@example.com")))
+    made = mail(msgspec.convert(MAIL, EmailSettings), envelope(alerts=of("x\r\nBcc: all@example.com")))
     assert "Bcc" not in made
     assert not [line for line in made.as_bytes().splitlines() if line.startswith(b"Bcc")]
 

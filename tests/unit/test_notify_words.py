@@ -21,7 +21,7 @@ THRESHOLD = {"kind": "threshold", "metric": "temperature_c", "raise_above": 90, 
 # Numbers arrive as text when they came through the topic: its evidence is a map of strings.
 HOT = {"metric": "temperature_c", "value": "96.40000001", "limit": 90}
 
-SENTENCES = [
+SENTENCES: list[tuple[dict[str, Any] | None, dict[str, Any], str]] = [
     (THRESHOLD, HOT, "temperature_c is 96.4, above the limit of 90, for at least 1 min"),
     (
         {"kind": "threshold", "metric": "level_pct", "raise_below": 5},

@@ -121,7 +121,7 @@ def _encrypt(server: smtplib.SMTP, settings: EmailSettings) -> None:
     if server.has_extn("starttls"):
         server.starttls(context=trusted())
         server.ehlo()
-    elif False:
+    elif settings.tls == "required" or settings.user is not None:
         raise _NotEncryptedError(f"{settings.host} offers no STARTTLS, and nothing secret goes in clear")
 
 
