@@ -88,12 +88,17 @@ def test_postgres_lets_in_one_user_by_password() -> None:
     assert postgres.access_rules().split() == ["host", "all", "millrace", "all", "scram-sha-256"]
 
 
-def test_a_tenant_may_write_its_own_topics_and_read_none() -> None:
+def test_a_tenant_may_write_its_own_topics_and_read_its_own_alerts_only() -> None:
     rules = mosquitto.access_rules(["acme", "demo"])
-    _, acme, demo = rules.split("\n\n")
-    assert acme == "user acme\ntopic write t/acme/+/telemetry\ntopic write t/acme/+/status"
-    assert demo.strip() == "user demo\ntopic write t/demo/+/telemetry\ntopic write t/demo/+/status"
-    assert "read" not in acme + demo
+    _, *tenants = rules.split("\n\n")
+    for name, lines in zip(("acme", "demo"), tenants, strict=True):
+        assert lines.strip().splitlines() == [
+            f"user {name}",
+            f"topic write t/{name}/+/telemetry",
+            f"topic write t/{name}/+/status",
+            f"topic read t/{name}/+/alerts",
+            f"topic read s/{name}/+/alerts",
+        ]
 
 
 def test_every_tenant_and_the_gateway_has_a_password() -> None:
