@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -39,26 +40,31 @@ class Keeper:
 
     def look(self) -> None:
         """Submit what does not run, then write down what does."""
-        for name in self.names:
-            if self._cluster.alive(name) is None and self._cluster.free_slots() > 0:
-                self._submit(name)
+        missing = [name for name in self.names if self._cluster.alive(name) is None]
+        if missing and self._cluster.free_slots() > 0:
+            self._submit(missing)
         self._report()
 
     def stop(self) -> None:
         """Stop every job with a savepoint; one that cannot keeps its last checkpoint."""
-        for name in self.names:
-            try:
-                self._stop(name)
-            except (httpx.HTTPError, MillraceError) as error:
-                _log.warning("no savepoint of %s, its last checkpoint stands: %s", name, error)
+        with ThreadPoolExecutor(max_workers=len(self.names)) as pool:
+            list(pool.map(self._stop, self.names))
 
     def _stop(self, name: str) -> None:
-        job = self._cluster.alive(name)
-        if job:
-            target = (self._folder / "savepoints" / name).as_uri()
-            _log.info("stopped %s at %s", name, self._cluster.stop_with_savepoint(job["jid"], target))
+        try:
+            job = self._cluster.alive(name)
+            if job:
+                target = (self._folder / "savepoints" / name).as_uri()
+                _log.info("stopped %s at %s", name, self._cluster.stop_with_savepoint(job["jid"], target))
+        except (httpx.HTTPError, MillraceError) as error:
+            _log.warning("no savepoint of %s, its last checkpoint stands: %s", name, error)
 
-    def _submit(self, name: str) -> None:
+    def _submit(self, names: list[str]) -> None:
+        # Each in a process of its own: Flink counts operators on within one JVM, and their uids with them.
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            list(pool.map(self._plan, names))
+
+    def _plan(self, name: str) -> None:
         state = newest_state(self._folder, name)
         _log.info("submitting %s from %s", name, state or "the beginning")
         command = [sys.executable, "-m", "jobs.runtime.submit", name, *([state.as_uri()] if state else [])]
