@@ -51,8 +51,6 @@ def stack() -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
-        # PyFlink's in-process workers leave it behind; the keeper's planner would refuse to start.
-        patch.delenv("PYFLINK_GATEWAY_DISABLED", raising=False)
         settings.cache_clear()
         load_secrets.cache_clear()
         if not _asked("REUSE_STACK"):

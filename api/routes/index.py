@@ -16,7 +16,7 @@ async def get_index() -> Index:
             "devices": "/devices{?tenant,state,site,order,limit,cursor}",
             "device": "/devices/{device_id}{?tenant}",
             "data": "/data/{device_id}{?metric*,from,to,resolution,tenant}",
-            "registry": "/registry/{devices,profiles,sites,maintenance}",
+            "registry": "/registry/devices",
             "dead_letters": "/dead-letters{?reason,device,source,from,to,tenant,cursor,limit}",
             "rules": "/rules",
             "alerts": "/alerts{?state,severity,rule,device,site,from,to,cursor}",

@@ -21,6 +21,7 @@ from millrace.stack.service import Service
 
 _USER = "millrace"
 _FILES_WANTED = 65_536
+_INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _START_PATIENCE_S = 15.0
 
 
@@ -171,8 +172,10 @@ class Supervisor:
         places.supervisor_socket(self._settings).unlink(missing_ok=True)
         conf = self._settings.folder / "supervisord.conf"
         command = [str(places.venv_bin() / "python"), "-m", "supervisor.supervisord", "-c", str(conf)]
+        # Not the caller's variables: what a shell or a test has set must not reach the services.
+        kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         result = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=kept
         )
         deadline = time.monotonic() + _START_PATIENCE_S
         while not self.is_running():

@@ -26,6 +26,15 @@ def flink() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment_as_it_was(flink: None) -> Iterator[None]:
+    """Take back what Flink's workers in this process set: a child would take it for its own."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def jobs() -> dict[str, Job]:
     """Return every job there is."""
