@@ -1,6 +1,7 @@
 """Flink's REST interface: the few calls the keeper and the CLI need."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -29,6 +30,18 @@ class Cluster:
     def free_slots(self) -> int:
         """Return the number of task slots nobody uses."""
         return int(self._get("/overview")["slots-available"])
+
+    def await_slots(self, timeout_s: float) -> None:
+        """Wait until the cluster is there and has a free slot; MillraceError when it takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if self.free_slots() > 0:
+                    return
+            time.sleep(0.3)
+        raise MillraceError(
+            f"Flink has no free slot for {timeout_s:.0f} s", mend="`millrace status` tells why."
+        )
 
     def running(self, job_id: str) -> bool:
         """Tell whether every task of a job runs."""

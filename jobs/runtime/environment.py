@@ -37,6 +37,10 @@ _FIXED = {
 }
 
 
+# A planner lives for seconds: what the optimizing compiler makes of it comes too late to be of use.
+_PLANNING_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
 def configuration(
     settings: Settings, job_name: str, restore_from: str | None = None, parallelism: int | None = None
 ) -> Configuration:
@@ -67,6 +71,7 @@ def plan_for_cluster(settings: Settings) -> None:
     functions to a server inside this process, which is gone once the job is submitted.
     """
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 (Flink's spelling)
+    os.environ["JVM_ARGS"] = _PLANNING_JVM
     site = Path(next(p for p in sys.path if p.endswith("site-packages")))
     os.environ["FLINK_HOME"] = str(site / "pyflink")
     os.environ["FLINK_LIB_DIR"] = str(settings.jars / "flink-lib")

@@ -26,7 +26,7 @@ from millrace.settings import Settings, settings
 
 _log = logging.getLogger("millrace.keeper")
 _LOOK_EVERY_S = 1.0
-_SUBMIT_TIMEOUT_S = 180
+_SUBMIT_TIMEOUT_S = 240
 
 
 class Keeper:
@@ -37,13 +37,24 @@ class Keeper:
         self._cluster = cluster
         self._folder = settings.folder / "flink"
         self.names = [job.name for job in find_jobs()]
+        self._looked = False
 
     def look(self) -> None:
         """Submit what does not run, then write down what does."""
-        missing = [name for name in self.names if self._cluster.alive(name) is None]
-        if missing and self._cluster.free_slots() > 0:
+        missing = self._missing()
+        self._looked = True
+        if missing:
             self._submit(missing)
         self._report()
+
+    def _missing(self) -> list[str]:
+        """Return the jobs that do not run; before a cluster was ever seen, all of them can be planned."""
+        try:
+            return [name for name in self.names if self._cluster.alive(name) is None]
+        except httpx.TransportError:
+            if self._looked:
+                raise
+            return self.names
 
     def stop(self) -> None:
         """Stop every job with a savepoint; one that cannot keeps its last checkpoint."""
@@ -60,20 +71,29 @@ class Keeper:
             _log.warning("no savepoint of %s, its last checkpoint stands: %s", name, error)
 
     def _submit(self, names: list[str]) -> None:
-        # Each in a process of its own: Flink counts operators on within one JVM, and their uids with them.
-        with ThreadPoolExecutor(max_workers=len(names)) as pool:
-            list(pool.map(self._plan, names))
+        states = {name: newest_state(self._folder, name) for name in names}
+        _log.info("submitting %s", {name: str(state or "the beginning") for name, state in states.items()})
+        wanted = [f"{name}={state.as_uri()}" if state else name for name, state in states.items()]
+        command = [sys.executable, "-m", "jobs.runtime.submit", *wanted]
+        with (self._folder / "submit.log").open("w+") as said:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+            alarm = threading.Timer(_SUBMIT_TIMEOUT_S, process.kill)
+            alarm.start()
+            # Each at once: a job whose id nobody noted would not find its checkpoints again.
+            for line in process.stdout or ():
+                self._remember(line)
+            alarm.cancel()
+            if process.wait():
+                said.seek(0)
+                raise MillraceError(
+                    f"jobs could not be submitted: {said.read()[-2000:]}", mend="Mend the job."
+                )
 
-    def _plan(self, name: str) -> None:
-        state = newest_state(self._folder, name)
-        _log.info("submitting %s from %s", name, state or "the beginning")
-        command = [sys.executable, "-m", "jobs.runtime.submit", name, *([state.as_uri()] if state else [])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SUBMIT_TIMEOUT_S, check=False)
-        if done.returncode:
-            raise MillraceError(
-                f"job {name} could not be submitted: {done.stderr[-2000:]}", mend="Mend the job."
-            )
-        remember_job(self._folder, name, done.stdout.split()[-1])
+    def _remember(self, line: str) -> None:
+        match line.split():
+            case [name, job_id] if name in self.names:
+                _log.info("submitted %s as %s", name, job_id)
+                remember_job(self._folder, name, job_id)
 
     def _report(self) -> None:
         found = {name: self._cluster.alive(name) for name in self.names}
@@ -100,7 +120,7 @@ def main() -> None:
     while not stopping.wait(_LOOK_EVERY_S):
         try:
             keeper.look()
-        except (httpx.HTTPError, MillraceError, subprocess.TimeoutExpired) as error:
+        except (httpx.HTTPError, MillraceError) as error:
             _log.warning("will look again: %s", error)
     keeper.stop()
 

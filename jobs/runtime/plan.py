@@ -44,6 +44,19 @@ def launch(tables: StreamTableEnvironment, statements: StatementSet, name: str) 
     return environment.execute_async(name)
 
 
+def count_operators_anew(tables: StreamTableEnvironment) -> None:
+    """Let the next plan number its operators from 1.
+
+    Flink counts them on within one JVM, and their uids with them: a job planned after another would not find
+    its state again. The planner lives behind a class loader of its own, so its counter is reached from there.
+    """
+    jvm = get_gateway().jvm
+    loader = tables._j_tenv.getPlanner().getClass().getClassLoader()
+    counter = loader.loadClass("org.apache.flink.table.planner.plan.nodes.exec.ExecNodeContext")
+    none = get_gateway().new_array(jvm.java.lang.Object, 0)
+    counter.getMethod("resetIdCounter", get_gateway().new_array(jvm.java.lang.Class, 0)).invoke(None, none)
+
+
 def operators(ends: Any) -> list[Any]:
     """Return every transformation the given ones come from, themselves included."""
     found, waiting = {}, list(ends)

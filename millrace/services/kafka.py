@@ -7,7 +7,7 @@ from pathlib import Path
 
 from millrace.errors import MillraceError
 from millrace.settings import Settings
-from millrace.stack.places import java
+from millrace.stack.places import class_archive, java
 from millrace.stack.probes import kafka_answers
 from millrace.stack.service import Service
 
@@ -100,9 +100,10 @@ def _java(settings: Settings) -> list[str]:
 
 
 def _command(settings: Settings) -> list[str]:
-    heap = ["-Xms256m", f"-Xmx{settings.kafka.heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+    memory = ["-Xms256m", f"-Xmx{settings.kafka.heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
     launcher, *rest = _java(settings)
-    return [launcher, *heap, *rest, "kafka.Kafka", str(_folder(settings) / "server.properties")]
+    options = [*memory, *class_archive(settings, "kafka"), *rest]
+    return [launcher, *options, "kafka.Kafka", str(_folder(settings) / "server.properties")]
 
 
 SERVICE = Service(

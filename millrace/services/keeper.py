@@ -30,6 +30,8 @@ SERVICE = Service(
     module="jobs.runtime.keeper",
     command=lambda _: python_module("jobs.runtime.keeper"),
     needs=("jobmanager", "taskmanager", "redis", "topics", "migrations", "tables"),
+    # The jobs are planned while Flink starts.
+    waits_for=("jobmanager", "taskmanager"),
     prepare=_forget,
     ready=_ready,
     patience_s=300,

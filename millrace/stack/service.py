@@ -23,12 +23,17 @@ def _at_once(_: Settings) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A supervised process, or (`once`) a step that `up` runs to its end each time."""
+    """A supervised process, or (`once`) a step that `up` runs to its end each time.
+
+    It is started when its `needs` are ready, except for those it waits for by itself (`waits_for`), and
+    stopped before any of them.
+    """
 
     name: str
     about: str
     command: Callable[[Settings], Sequence[str]]
     needs: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()
     prepare: Callable[[Settings], None] = _nothing
     environment: Callable[[Settings], Mapping[str, str]] = _no_variables
     ready: Callable[[Settings], bool] = _at_once

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from enum import StrEnum
 from itertools import chain
 
@@ -48,16 +49,17 @@ class Ascent:
         self._watch = watch
         self._supervisor = Supervisor(settings)
         self._given_up = threading.Event()
+        self._reached: dict[str, Future[None]] = {}
 
     def run(self) -> None:
         """Bring everything up; raise the first real error after the others have settled."""
         present = {name: s for name, s in self._services.items() if is_present(s)}
         # supervisord ends what its configuration no longer names, so it hears of the unchosen too.
         self._supervisor.ensure(s for s in services().values() if not s.once and is_present(s))
-        reached: dict[str, Future[None]] = {}
+        reached = self._reached
         with ThreadPoolExecutor(max_workers=len(self._services)) as pool:
             for name, service in self._services.items():
-                reached[name] = pool.submit(self._settle, service, reached, name in present)
+                reached[name] = pool.submit(self._settle, service, name in present)
             try:
                 errors = [future.exception() for future in reached.values()]
             except KeyboardInterrupt:
@@ -67,9 +69,9 @@ class Ascent:
         if real:
             raise real[0]
 
-    def _settle(self, service: Service, reached: dict[str, Future[None]], present: bool) -> None:
+    def _settle(self, service: Service, present: bool) -> None:
         try:
-            self._await_needs(service, reached)
+            self._await_needs(service)
             if present:
                 note = self._bring_up(service)
                 self._watch(service.name, Step.READY, note)
@@ -83,10 +85,15 @@ class Ascent:
             self._watch(service.name, Step.FAILED, said)
             raise
 
-    def _await_needs(self, service: Service, reached: dict[str, Future[None]]) -> None:
+    def _await_needs(self, service: Service) -> None:
         for need in service.needs:
-            if reached[need].exception() is not None:
+            if need not in service.waits_for and self._reached[need].exception() is not None:
                 raise NotReachedError(f"{need} is not up")
+
+    def _check_needs(self, service: Service) -> None:
+        for need in service.waits_for:
+            if self._reached[need].done():
+                self._await_needs(replace(service, needs=(need,), waits_for=()))
 
     def _bring_up(self, service: Service) -> str:
         if service.once:
@@ -130,6 +137,7 @@ class Ascent:
         while not (
             self._supervisor.process(service.name).state == "RUNNING" and service.ready(self._settings)
         ):
+            self._check_needs(service)
             now = time.monotonic()
             process = self._supervisor.process(service.name)
             crashing_since = (crashing_since or now) if process.state == "BACKOFF" else crashing_since
