@@ -55,6 +55,8 @@ class Flink(Section):
     checkpoint_interval_ms: int = Field(default=10_000, ge=1_000)
     taskmanager_memory: str = "3g"
     jobmanager_memory: str = "1g"
+    # Names of the jobs this stack keeps running; empty = all.
+    jobs: tuple[str, ...] = ()
 
 
 class Telemetry(Section):
@@ -69,6 +71,12 @@ class Presence(Section):
     """How the state of devices is spread: one Python call handles all devices of a shard."""
 
     shards: int = Field(default=64, ge=1, le=32_768)
+
+
+class Rules(Section):
+    """How the evaluation of rules is spread; another number loses what rules remember of devices."""
+
+    shards: int = Field(default=16, ge=1, le=32_768)
 
 
 class Notify(Section):
@@ -97,6 +105,7 @@ class Settings(BaseSettings):
     flink: Flink = Flink()
     telemetry: Telemetry = Telemetry()
     presence: Presence = Presence()
+    rules: Rules = Rules()
     notify: Notify = Notify()
 
     def port(self, name: str) -> int:

@@ -22,6 +22,11 @@ class Job:
     inserts: tuple[JobFile, ...]
 
     @property
+    def urgent(self) -> bool:
+        """Tell whether a source of the job wants answers early."""
+        return any(source.urgent for source in sources().values() if source.job == self.name)
+
+    @property
     def parallelism(self) -> int | None:
         """Return the largest parallelism an INSERT asks for."""
         return max(

@@ -36,7 +36,8 @@ class Keeper:
         self._settings = settings
         self._cluster = cluster
         self._folder = settings.folder / "flink"
-        self.names = [job.name for job in find_jobs()]
+        kept = settings.flink.jobs
+        self.names = [job.name for job in find_jobs() if not kept or job.name in kept]
         self._looked = False
 
     def look(self) -> None:

@@ -15,10 +15,15 @@ _TABLE = re.compile(r"CREATE TEMPORARY TABLE `?([\w.-]+)`? \(")
 
 
 class Source(NamedTuple):
-    """What a source says of itself: the job it feeds, and whether it must not be chained to its consumers."""
+    """What a source says of itself.
+
+    The job it feeds, whether it must not be chained to its consumers, and whether its job gathers less for
+    the sake of an early answer.
+    """
 
     job: str
     apart: bool = False
+    urgent: bool = False
 
 
 @cache
@@ -40,4 +45,6 @@ def _source(path: Path) -> tuple[str, Source]:
     table, header = _TABLE.search(body), yaml.safe_load(text)
     if not table:
         raise MillraceError("a source file declares no table", where=str(path), mend="See telemetry.sql.")
-    return table[1], Source(header.get("job", table[1]), header.get("apart", False))
+    return table[1], Source(
+        header.get("job", table[1]), header.get("apart", False), header.get("urgent", False)
+    )

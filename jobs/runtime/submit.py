@@ -24,7 +24,7 @@ def submit(settings: Settings, name: str, restore_from: str | None = None) -> st
     """
     job = _named(name)
     plan_for_cluster(settings)
-    tables = table_environment(configuration(settings, name, restore_from, job.parallelism))
+    tables = table_environment(configuration(settings, job, restore_from))
     bind(tables, settings)
     count_operators_anew(tables)
     statements = plan(tables, job)
@@ -39,7 +39,7 @@ def explain(settings: Settings, name: str) -> str:
     """Plan a job without running it; return Flink's optimized plan. Raises what Flink has against it."""
     job = _named(name)
     plan_for_cluster(settings)
-    tables = table_environment(configuration(settings, name, parallelism=job.parallelism))
+    tables = table_environment(configuration(settings, job))
     bind(tables, settings)
     return str(plan(tables, job).explain())
 

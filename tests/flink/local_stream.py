@@ -29,6 +29,7 @@ from jobs.runtime.connectors import _SQL
 from jobs.runtime.discovery import Job
 from jobs.runtime.udf_classify import FUNCTION as CLASSIFY
 from jobs.runtime.udf_gather import FUNCTION as GATHER
+from jobs.runtime.udf_gather_judged import FUNCTION as GATHER_JUDGED
 from millrace.contracts import SCHEMAS
 
 OUT_OF_ORDERNESS = "0 00:00:10.000"
@@ -78,6 +79,8 @@ def _laid_in_file(name: str, place: Path) -> str:
     declared = (_SQL / f"{name}.sql").read_text().format(
         out_of_orderness=OUT_OF_ORDERNESS, bootstrap="", idle_partition_ms=0
     )  # fmt: skip
+    # A file is one partition: what lies at the far end of time would end time for all.
+    declared = declared.replace("THEN 253370764800000", "THEN CAST(0 AS BIGINT)")
     columns, found, _ = re.sub(r" METADATA( FROM '\w+')? VIRTUAL", "", declared).partition(") WITH (")
     assert found
     return f"{columns}) WITH ({_json(place)})"
@@ -107,6 +110,7 @@ def declare_files(tables: StreamTableEnvironment, folder: Path, job: Job, source
         _declare_sink(tables, folder, name)
     tables.create_temporary_system_function("classify", CLASSIFY)
     tables.create_temporary_system_function("gather", GATHER)
+    tables.create_temporary_system_function("gather_judged", GATHER_JUDGED)
     for name in WRITERS:
         tables.create_temporary_system_function(name, _recorder(name))
 

@@ -73,6 +73,15 @@ class RuleBook:
         self._rules: dict[str, tuple[Rule, int]] = {}
         self._named: set[str] = set()
         self._by_scope: dict[tuple[object, ...], DeviceRules] = {}
+        self._compiled: dict[tuple[str, int, str], Compiled] = {}
+
+    def copy(self) -> "RuleBook":
+        """Return a book of the same rules that changes by itself; what is compiled stays so."""
+        book = RuleBook()
+        book._rules, book._named = dict(self._rules), self._named
+        in_force = {(rule.rule, version) for rule, version in self._rules.values()}
+        book._compiled = {key: one for key, one in self._compiled.items() if key[:2] in in_force}
+        return book
 
     def put(self, rule: Rule, version: int) -> None:
         """Take a rule in force, in place of its earlier version; a disabled one is as good as removed."""
@@ -99,8 +108,15 @@ class RuleBook:
         found = self._by_scope.get(key)
         if found is None:
             covering = (pair for pair in self._rules.values() if pair[0].scope.covers(device))
-            found = DeviceRules(_compiled(rule, version, device.device_id) for rule, version in covering)
+            found = DeviceRules(self._ready(rule, version, device.device_id) for rule, version in covering)
             self._by_scope[key] = found
+        return found
+
+    def _ready(self, rule: Rule, version: int, device_id: str) -> Compiled:
+        name = device_id if device_id in rule.overrides else ""
+        found = self._compiled.get((rule.rule, version, name))
+        if found is None:
+            found = self._compiled[rule.rule, version, name] = _compiled(rule, version, device_id)
         return found
 
 

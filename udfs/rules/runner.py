@@ -47,6 +47,29 @@ class DeviceRunner:
         """
         return cls(device, book, decode_device(data))
 
+    @property
+    def device(self) -> RuleDevice:
+        """The device, as it is known."""
+        return self._device
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something must be remembered."""
+        return bool(self.state.runs or self.state.pending)
+
+    @property
+    def is_concerned(self) -> bool:
+        """Whether rules are, or were, in force for the device."""
+        return self.is_busy or bool(self._book.rules_for(self._device).by_name)
+
+    def use(self, book: RuleBook) -> None:
+        """Go by other rules from now on."""
+        self._book = book
+
+    def as_device(self, device: RuleDevice) -> "DeviceRunner":
+        """Go on as a device that became known by other names of its scope."""
+        return DeviceRunner(device, self._book, self.state)
+
     def encode(self) -> bytes:
         """Return all that must be remembered, as msgpack."""
         return encode_device(self.state)

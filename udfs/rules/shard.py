@@ -1,0 +1,206 @@
+"""The devices of a shard and their rules: what arrives in, changes of alerts out.
+
+All that must be remembered is one blob per device; what was not touched is not written again.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import groupby
+from typing import Final
+
+import msgspec
+
+from udfs.rules.alerts import AlertChange
+from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedReading, ArrivedRule, rule_reading
+from udfs.rules.reading import RuleDevice
+from udfs.rules.rule_book import RuleBook
+from udfs.rules.rule_timeline import RuleTimeline, known_rule, restored
+from udfs.rules.runner import DeviceRunner
+from udfs.rules.runner_state import DeviceState
+
+# A device that goes on sending is settled this often; the rest of its life `deadline_ms` tells.
+SETTLE_EVERY_MS: Final = 1_000
+_log = logging.getLogger("millrace.rules")
+
+
+class KeptDevice(msgspec.Struct, array_like=True):
+    """A device as it is kept; fields added later go to the end and have defaults."""
+
+    site: str
+    profile: str
+    tags: tuple[str, ...]
+    state: DeviceState
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(KeptDevice)
+
+
+class Timelines:
+    """The rules of every tenant; shared by the shards of a worker, each of which hears of every change."""
+
+    def __init__(self) -> None:
+        self._by_tenant: defaultdict[str, RuleTimeline] = defaultdict(RuleTimeline)
+
+    def of(self, tenant: str) -> RuleTimeline:
+        """Return the rules of a tenant."""
+        return self._by_tenant[tenant]
+
+    def items(self) -> Iterable[tuple[str, RuleTimeline]]:
+        """Return the tenants that have had rules, with them."""
+        return self._by_tenant.items()
+
+    def restore(self, name: str, data: bytes) -> None:
+        """Take back what was kept of a rule, by `tenant/rule`."""
+        tenant, _, rule = name.partition("/")
+        for known in restored(data):
+            self.of(tenant).put(rule, known)
+
+
+class AlertShard:
+    """Judges the readings of some devices; `log_ms` is the newest moment of the log it heard of."""
+
+    def __init__(self, timelines: Timelines) -> None:
+        self._timelines = timelines
+        self._runners: dict[str, DeviceRunner] = {}
+        self._due_ms: dict[str, int] = {}
+        self._queue: list[tuple[int, str]] = []
+        self._swept: dict[str, RuleBook] = {}
+        self._log_ms = 0
+        self._touched: set[str] = set()
+        self._learned: set[str] = set()
+
+    def restore(self, owner: str, data: bytes) -> None:
+        """Take back what was kept of a device."""
+        kept = _decoder.decode(data)
+        device = RuleDevice(*_names(owner), kept.site, kept.profile, kept.tags)
+        book = self._timelines.of(device.tenant).book_at(self._log_ms)
+        runner = self._runners[owner] = DeviceRunner(device, book, kept.state)
+        self._keep(owner, runner)
+
+    def take(self, arrived: Arrived, watermark_ms: int) -> list[AlertChange]:
+        """Take what arrived; rules first, since they count only for what the log holds later."""
+        changes: list[AlertChange] = []
+        for rule in arrived.rules:
+            self._learn(rule)
+        for context in arrived.contexts:
+            changes += self._meet(context)
+        by_owner: defaultdict[str, list[ArrivedReading]] = defaultdict(list)
+        for reading in arrived.readings:
+            by_owner[reading[0]].append(reading)
+        for owner, readings in by_owner.items():
+            changes += self._judge(owner, readings, watermark_ms)
+        if arrived.clock_ms > self._log_ms:
+            self._log_ms = arrived.clock_ms
+            changes += self._sweep()
+        return changes
+
+    def pass_time(self, watermark_ms: int) -> list[AlertChange]:
+        """Tell what event time brought about on devices whose time has come."""
+        due: list[str] = []
+        while self._queue and self._queue[0][0] <= watermark_ms:
+            due_ms, owner = heappop(self._queue)
+            if self._due_ms.get(owner) == due_ms:
+                del self._due_ms[owner]
+                due.append(owner)
+        changes: list[AlertChange] = []
+        for owner in due:
+            runner = self._runners[owner]
+            changes += runner.pass_time(watermark_ms)
+            self._keep(owner, runner)
+        return changes
+
+    def deadline_ms(self) -> int | None:
+        """Return the watermark at which `pass_time` will have something to do, None = at none."""
+        return self._queue[0][0] if self._queue else None
+
+    def take_touched(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield devices that changed since the last call, and what is to be kept of them now."""
+        for owner in self._touched:
+            yield owner, self._kept(owner)
+        self._touched.clear()
+
+    def take_learned(self) -> Iterator[tuple[str, bytes]]:
+        """Yield rules (`tenant/rule`) heard of since the last call, and what is to be kept of them."""
+        for name in self._learned:
+            tenant, _, rule = name.partition("/")
+            yield name, self._timelines.of(tenant).encode(rule)
+        self._learned.clear()
+
+    def _learn(self, arrived: ArrivedRule) -> None:
+        try:
+            self._timelines.of(arrived.tenant).put(arrived.rule, known_rule(arrived))
+        except msgspec.ValidationError as error:
+            _log.error("rule_not_understood rule=%s/%s error=%s", arrived.tenant, arrived.rule, error)
+        self._learned.add(f"{arrived.tenant}/{arrived.rule}")
+
+    def _meet(self, context: ArrivedContext) -> list[AlertChange]:
+        device = RuleDevice(*_names(context.owner), context.site, context.profile, context.tags)
+        runner = self._runner(context.owner)
+        if runner.device == device:
+            return []
+        self._runners[context.owner] = runner = runner.as_device(device)
+        changes = runner.take_rules()
+        self._keep(context.owner, runner)
+        return changes
+
+    def _judge(self, owner: str, readings: list[ArrivedReading], watermark_ms: int) -> list[AlertChange]:
+        runner, changes = self._runner(owner), []
+        timeline = self._timelines.of(runner.device.tenant)
+        for book, group in groupby(readings, lambda reading: timeline.book_at(reading[2])):
+            runner.use(book)
+            if not runner.is_concerned:
+                continue
+            if watermark_ms - runner.state.watermark_ms >= SETTLE_EVERY_MS:
+                changes += runner.pass_time(watermark_ms)
+            changes += runner.take(map(rule_reading, group)).changes
+            self._runners[owner] = runner
+            self._keep(owner, runner)
+        return changes
+
+    def _sweep(self) -> list[AlertChange]:
+        """Bring devices up to rules that changed, also those that are silent."""
+        books = {tenant: timeline.book_at(self._log_ms) for tenant, timeline in self._timelines.items()}
+        changed = {tenant for tenant, book in books.items() if self._swept.get(tenant) is not book}
+        self._swept = books
+        changes: list[AlertChange] = []
+        if changed:
+            for owner, runner in self._runners.items():
+                if runner.device.tenant in changed:
+                    runner.use(books[runner.device.tenant])
+                    told = runner.take_rules()
+                    changes += told
+                    if told:
+                        self._keep(owner, runner)
+        return changes
+
+    def _runner(self, owner: str) -> DeviceRunner:
+        runner = self._runners.get(owner)
+        if runner is None:
+            device = RuleDevice(*_names(owner))
+            runner = DeviceRunner(device, self._timelines.of(device.tenant).book_at(self._log_ms))
+        return runner
+
+    def _keep(self, owner: str, runner: DeviceRunner) -> None:
+        self._touched.add(owner)
+        due_ms = runner.deadline_ms()
+        if due_ms is None:
+            self._due_ms.pop(owner, None)
+        elif self._due_ms.get(owner) != due_ms:
+            self._due_ms[owner] = due_ms
+            heappush(self._queue, (due_ms, owner))
+
+    def _kept(self, owner: str) -> bytes | None:
+        runner = self._runners[owner]
+        known = (runner.device.site, runner.device.profile, runner.device.tags)
+        if runner.is_busy or any(known):
+            return _encoder.encode(KeptDevice(*known, runner.state))
+        del self._runners[owner]
+        return None
+
+
+def _names(owner: str) -> tuple[str, str]:
+    tenant, _, device_id = owner.partition("/")
+    return tenant, device_id
