@@ -16,6 +16,7 @@ def ask(
     *,
     body: Any = None,
     headers: dict[str, str] | None = None,
+    patience_s: float = _PATIENCE_S,
 ) -> Any:
     """Return the API's answer, JSON or else text; MillraceError with what it says is wrong.
 
@@ -33,7 +34,7 @@ def ask(
             params=parameters,
             json=body,
             headers=known,
-            timeout=_PATIENCE_S,
+            timeout=patience_s,
             trust_env=False,
         )
     except httpx.HTTPError as error:

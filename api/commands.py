@@ -1,14 +1,28 @@
-"""`millrace openapi`: the API's contract as a file; `millrace dead-letters`, `rules`, `alerts`."""
+"""`millrace openapi`: the API's contract as a file; `millrace dead-letters`, `devices`, `rules`, `alerts`."""
 
 from typing import Annotated
 
 import typer
 
-from api import alert_commands, dead_letter_commands, rule_commands
+from api import (
+    alert_commands,
+    aws_commands,
+    backtest_commands,
+    dead_letter_commands,
+    device_commands,
+    explanation_commands,
+    rule_commands,
+)
+from catalog import registry_commands
 from millrace.errors import MillraceError
 
 app = typer.Typer()
+# To a person what is configured of a device and what became of it are one thing.
+registry_commands.devices.add_typer(device_commands.app)
 app.add_typer(dead_letter_commands.app, name="dead-letters")
+rule_commands.app.add_typer(backtest_commands.app)
+rule_commands.app.add_typer(aws_commands.app)
+alert_commands.app.add_typer(explanation_commands.app)
 app.add_typer(rule_commands.app, name="rules")
 app.add_typer(alert_commands.app, name="alerts")
 

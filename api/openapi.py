@@ -44,7 +44,7 @@ def _document_errors(path: str, responses: dict[str, Any]) -> None:
         status: answer["description"] for status, answer in responses.items() if _is_bare(status, answer)
     }
     wanted |= {"404": "Unknown device or metric."} if "{device_id}" in path and "404" not in wanted else {}
-    if path.startswith(("/devices", "/data")):
+    if path.startswith(("/devices", "/data")) and "503" not in wanted:
         wanted |= {"503": "Redis does not answer."}
     if "422" in responses:
         wanted |= {"422": "A parameter is wrong."}

@@ -12,9 +12,8 @@ from typing import Annotated, Any
 
 import typer
 from confluent_kafka import Consumer, TopicPartition
-from rich.console import Console
-from rich.table import Table
 
+from bench.conclusion import conclude, run_command
 from bench.replay_trial import Outcome, Trial, run_trial
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings, settings
@@ -45,9 +44,7 @@ def acceptance(
     stack = settings()
     meanwhile = _killer(stack, kill, via) if kill else lambda _rows: None
     outcome = run_trial(stack, Trial(dataset, via, compress, limit), patience_s=patience, meanwhile=meanwhile)
-    _show(outcome, as_json)
-    if outcome.differences:
-        raise typer.Exit(1)
+    conclude("acceptance replay", outcome._asdict(), _figures(outcome), outcome.differences, as_json)
 
 
 def _killer(stack: Settings, victim: Victim, via: str) -> Callable[[int], None]:
@@ -82,19 +79,6 @@ def _pid(stack: Settings, name: str) -> int:
     raise MillraceError(f"{name} does not run", where="millrace status", mend="Start it: millrace up.")
 
 
-def _show(outcome: Outcome, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(outcome._asdict()))
-        return
-    table = Table("acceptance replay", "", show_header=False, box=None)
-    for name, value in _figures(outcome):
-        table.add_row(name, value)
-    console = Console()
-    console.print(table)
-    for line in outcome.differences:
-        console.print(line, markup=False, soft_wrap=True)
-
-
 def _figures(outcome: Outcome) -> list[tuple[str, str]]:
     return [
         ("rows sent and acknowledged", f"{outcome.replay['acknowledged']:,}"),
@@ -104,18 +88,8 @@ def _figures(outcome: Outcome) -> list[tuple[str, str]]:
         ("1 min windows compared", f"{outcome.windows:,}"),
         ("10 s panes compared", f"{outcome.panes:,}"),
         ("settled after the last acknowledgement", f"{outcome.settled_s:.1f} s"),
-        ("differences", "none" if not outcome.differences else str(len(outcome.differences))),
     ]
 
 
-def main() -> None:
-    """Run the command; a MillraceError ends as one sentence on stderr."""
-    try:
-        app()
-    except MillraceError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    run_command(app)

@@ -13,12 +13,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from bench.conclusion import as_table, conclude, run_command
 from bench.state_recording import Recording, Tally, Wanted, record, tally
 from bench.state_trial import Figures, run_state_trial
 from millrace.clock import from_iso, now_ms, to_iso
-from millrace.errors import MillraceError
 from millrace.settings import Settings, settings
 
 app = typer.Typer()
@@ -51,9 +50,7 @@ def acceptance(
     figures = run_state_trial(
         settings(), recording, ledger_of(settings(), recording), patience, lambda line: progress.log(line)
     )
-    _show(figures, as_json)
-    if figures.differences:
-        raise typer.Exit(1)
+    conclude("acceptance state", figures._asdict(), _rows(figures), figures.differences, as_json)
 
 
 def ledger_of(settings: Settings, recording: Recording) -> Path:
@@ -66,30 +63,20 @@ def _show_plan(recording: Recording, found: Tally, as_json: bool) -> None:
         typer.echo(json.dumps(found._asdict()))
         return
     minutes = (found.messages / _SENT_PER_S + found.pauses * _PAUSE_S) / 60
-    table = Table("plan", "", show_header=False, box=None)
-    table.add_row("event time", f"{to_iso(recording.start_ms)} to {to_iso(recording.end_ms)}")
-    table.add_row("messages", f"{found.messages:,}")
-    table.add_row("pauses for the watermark", f"{found.pauses:,}")
-    table.add_row("sending takes about", f"{minutes:.0f} min")
     readings = found.messages - found.kinds.get("duplicate", 0)
-    for name, number in (found.kinds | {f"  {name}": n for name, n in found.broken.items()}).items():
-        table.add_row(name, f"{number:,} ({100 * number / readings:.2f} % of the readings)")
-    for device in recording.devices():
-        table.add_row(f"profile of {device.device_id}", device.profile)
-    Console().print(table)
-
-
-def _show(figures: Figures, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(figures._asdict()))
-        return
-    table = Table("acceptance state", "", show_header=False, box=None)
-    for name, value in _rows(figures):
-        table.add_row(name, value)
-    console = Console()
-    console.print(table)
-    for line in figures.differences:
-        console.print(line, markup=False, soft_wrap=True)
+    kinds = found.kinds | {f"  {name}": number for name, number in found.broken.items()}
+    lines = [
+        ("event time", f"{to_iso(recording.start_ms)} to {to_iso(recording.end_ms)}"),
+        ("messages", f"{found.messages:,}"),
+        ("pauses for the watermark", f"{found.pauses:,}"),
+        ("sending takes about", f"{minutes:.0f} min"),
+        *(
+            (n, f"{number:,} ({100 * number / readings:.2f} % of the readings)")
+            for n, number in kinds.items()
+        ),
+        *((f"profile of {device.device_id}", device.profile) for device in recording.devices()),
+    ]
+    Console().print(as_table("plan", lines))
 
 
 def _rows(figures: Figures) -> list[tuple[str, str]]:
@@ -108,18 +95,8 @@ def _rows(figures: Figures) -> list[tuple[str, str]]:
         ("superseded by a merge", f"{figures.sessions_superseded:,}"),
         ("dead letters compared", f"{figures.dead_letters:,}"),
         ("sending / settling", f"{figures.sending_s:.0f} s / {figures.settled_s:.0f} s"),
-        ("differences", "none" if not figures.differences else str(len(figures.differences))),
     ]
 
 
-def main() -> None:
-    """Run the command; a MillraceError ends as one sentence on stderr."""
-    try:
-        app()
-    except MillraceError as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(1) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_command(app)

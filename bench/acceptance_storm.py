@@ -5,13 +5,12 @@ each within `offline_after` + 5 s. `millrace down` and `up` while the others go 
 called offline. Needs a running stack and restarts it; its data stay.
 """
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from bench.conclusion import conclude, run_command
 from bench.storm_trial import Storm, StormFigures, run_storm_trial
 from millrace.clock import now_ms
 from millrace.errors import MillraceError
@@ -37,22 +36,13 @@ def acceptance(
         raise MillraceError(f"a site has {devices // sites} devices", where="--stop", mend="Stop fewer.")
     progress = Console(stderr=True)
     figures = run_storm_trial(settings(), storm, run or f"w{now_ms():x}", lambda line: progress.log(line))
-    _show(figures, as_json)
-    if figures.differences:
-        raise typer.Exit(1)
-
-
-def _show(figures: StormFigures, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(figures._asdict() | {"detection": figures.detection._asdict()}))
-        return
-    table = Table("acceptance storm", "", show_header=False, box=None)
-    for name, value in _rows(figures):
-        table.add_row(name, value)
-    console = Console()
-    console.print(table)
-    for line in figures.differences:
-        console.print(line, markup=False, soft_wrap=True)
+    conclude(
+        "acceptance storm",
+        figures._asdict() | {"detection": figures.detection._asdict()},
+        _rows(figures),
+        figures.differences,
+        as_json,
+    )
 
 
 def _rows(figures: StormFigures) -> list[tuple[str, str]]:
@@ -65,18 +55,8 @@ def _rows(figures: StormFigures) -> list[tuple[str, str]]:
         ("all shown by the API after", f"{figures.shown_by_api_s:.1f} s"),
         ("down and up took", f"{figures.restart_s:.0f} s"),
         ("returned", f"{figures.returned:,}"),
-        ("differences", "none" if not figures.differences else str(len(figures.differences))),
     ]
 
 
-def main() -> None:
-    """Run the command; a MillraceError ends as one sentence on stderr."""
-    try:
-        app()
-    except MillraceError as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(1) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_command(app)

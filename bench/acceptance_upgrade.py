@@ -5,16 +5,14 @@ code whose device state has one more field. Open sessions go on across the cut, 
 what was sent. Afterwards the code of the checkout runs again, from a savepoint of the other.
 """
 
-import json
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from bench.conclusion import conclude, run_command
 from bench.upgrade_trial import Upgrade, UpgradeFigures, run_upgrade_trial
 from millrace.clock import now_ms
-from millrace.errors import MillraceError
 from millrace.settings import settings
 
 app = typer.Typer()
@@ -37,22 +35,7 @@ def acceptance(
         run or f"u{now_ms():x}",
         lambda line: progress.log(line),
     )
-    _show(figures, as_json)
-    if figures.differences:
-        raise typer.Exit(1)
-
-
-def _show(figures: UpgradeFigures, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(figures._asdict()))
-        return
-    table = Table("acceptance upgrade", "", show_header=False, box=None)
-    for name, value in _rows(figures):
-        table.add_row(name, value)
-    console = Console()
-    console.print(table)
-    for line in figures.differences:
-        console.print(line, markup=False, soft_wrap=True)
+    conclude("acceptance upgrade", figures._asdict(), _rows(figures), figures.differences, as_json)
 
 
 def _rows(figures: UpgradeFigures) -> list[tuple[str, str]]:
@@ -62,18 +45,8 @@ def _rows(figures: UpgradeFigures) -> list[tuple[str, str]]:
         ("readings in the new field", f"{figures.counted_by_new_code:,}"),
         ("from savepoint to new code", f"{figures.stopped_s:.0f} s"),
         ("savepoint", figures.savepoint),
-        ("differences", "none" if not figures.differences else str(len(figures.differences))),
     ]
 
 
-def main() -> None:
-    """Run the command; a MillraceError ends as one sentence on stderr."""
-    try:
-        app()
-    except MillraceError as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(1) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_command(app)

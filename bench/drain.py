@@ -29,6 +29,8 @@ from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 _JOB = "telemetry"
+# They read what was written, in their own time; measured is the writing.
+_ONLOOKERS = ("ledger", "corrector")
 _LOOK_EVERY_S = 0.25
 _PATIENCE_S = 240.0
 
@@ -46,10 +48,10 @@ def drain(settings: Settings, count: int, warm_up: int, devices: int) -> DrainFi
     """Run one drain on a running stack."""
     with open_log(settings.address("kafka")) as log:
         before = sum(log.ends("telemetry").values())
-    _supervisor(settings, "stop")
+    supervisor(settings, "stop", "keeper", *_ONLOOKERS)
     preload(settings.address("kafka"), warm_up + count, devices, now_ms())
-    with _keeping(settings, _JOB):
-        source = _Source(settings)
+    with keeping(settings, _JOB):
+        source = Source(settings, _JOB)
         source.wait_for(warm_up)
         started, cpu_before = time.monotonic(), cpu_seconds()
         already = source.read()
@@ -62,7 +64,7 @@ def drain(settings: Settings, count: int, warm_up: int, devices: int) -> DrainFi
 
 
 @contextmanager
-def _keeping(settings: Settings, job: str) -> Iterator[None]:
+def keeping(settings: Settings, job: str) -> Iterator[None]:
     """Run the one job that is measured: the others read the same topic, and would be measured too."""
     wanted = settings.environment() | {"MILLRACE_FLINK__JOBS": json.dumps([job])}
     keeper = subprocess.Popen([sys.executable, "-m", "jobs.runtime.keeper"], env={**os.environ, **wanted})
@@ -73,13 +75,15 @@ def _keeping(settings: Settings, job: str) -> Iterator[None]:
         keeper.wait(120)
 
 
-class _Source:
-    """How many records the stream's source has read since it was started."""
+class Source:
+    """How many records a job's source has read since the job was started; `table` is the source's."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, job: str, table: str = "") -> None:
+        self._job, self._metric = job, f"Source__{table or job}[1].numRecordsIn"
         self._http = httpx.Client(base_url=f"http://{settings.address('flink_rest')}", timeout=10)
 
     def wait_for(self, records: int) -> None:
+        """Wait until it has read so many; MillraceError when that takes too long."""
         deadline = time.monotonic() + _PATIENCE_S
         while self.read() < records:
             if time.monotonic() > deadline:
@@ -89,22 +93,23 @@ class _Source:
             time.sleep(_LOOK_EVERY_S)
 
     def read(self) -> int:
+        """Return the records read so far."""
         jobs = self._http.get("/jobs/overview").json()["jobs"]
-        running = [job["jid"] for job in jobs if (job["name"], job["state"]) == (_JOB, "RUNNING")]
+        running = [job["jid"] for job in jobs if (job["name"], job["state"]) == (self._job, "RUNNING")]
         return self._records(running[0]) if running else 0
 
     def _records(self, job: str) -> int:
         vertices = self._http.get(f"/jobs/{job}").json()["vertices"]
         source = next(vertex["id"] for vertex in vertices if vertex["name"].startswith("Source"))
         place = f"/jobs/{job}/vertices/{source}/subtasks/metrics"
-        name = "Source__telemetry[1].numRecordsIn"
-        metrics = self._http.get(place, params={"get": name, "agg": "sum"}).json()
+        metrics = self._http.get(place, params={"get": self._metric, "agg": "sum"}).json()
         return int(metrics[0]["sum"]) if metrics else 0
 
 
-def _supervisor(settings: Settings, verb: str) -> None:
+def supervisor(settings: Settings, verb: str, *services: str) -> None:
+    """Stop or start services of a running stack."""
     control = str(Path(sys.executable).parent / "supervisorctl")
-    command = [control, "-c", str(settings.folder / "supervisord.conf"), verb, "keeper"]
+    command = [control, "-c", str(settings.folder / "supervisord.conf"), verb, *services]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
 
 

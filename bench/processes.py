@@ -1,6 +1,8 @@
-"""CPU seconds of every process of a stack, by role."""
+"""The processes of a stack: their CPU seconds by role, and the end of one."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -8,17 +10,32 @@ from pathlib import Path
 
 import psutil
 
+from millrace.errors import MillraceError
+
 MILLRACE = str(Path(sys.executable).parent / "millrace")
 
 
 def cpu_seconds() -> Counter[str]:
     """Return user + system seconds so far of each service and its children; Python workers stand apart."""
-    status = subprocess.run([MILLRACE, "status", "--json"], capture_output=True, text=True, check=True)
     found: Counter[str] = Counter()
-    for service in json.loads(status.stdout):
-        if service["pid"]:
-            found.update(_tree_seconds(service["name"], service["pid"]))
+    for name, pid in pids().items():
+        found.update(_tree_seconds(name, pid))
     return found
+
+
+def pids() -> dict[str, int]:
+    """Return the process of each service that runs."""
+    status = subprocess.run([MILLRACE, "status", "--json"], capture_output=True, text=True, check=False)
+    return {one["name"]: int(one["pid"]) for one in json.loads(status.stdout) if one["pid"]}
+
+
+def kill(name: str) -> int:
+    """End a service with SIGKILL; return the process it was. MillraceError when it does not run."""
+    pid = pids().get(name)
+    if pid is None:
+        raise MillraceError(f"{name} does not run", where="millrace status", mend="Start it: millrace up.")
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def _tree_seconds(name: str, pid: int) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from confluent_kafka import Producer
 from kafka import KafkaAdminClient
@@ -12,13 +13,14 @@ from millrace.reading import Reading, encode
 _METRICS = ("temperature_c", "humidity_pct", "battery_pct", "signal_dbm")
 _VALUES = 997
 _RUN = "sessions"
+_CLOCK = "telemetry.clock"
 
 
 def take_times_of_senders(bootstrap: str) -> None:
     """Let the topics of a bench stack keep the times the records carry."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     configs = {"message.timestamp.type": "CreateTime"}
-    names = ("telemetry", "telemetry.clock")
+    names = ("telemetry", _CLOCK)
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs) for name in names])
     admin.close()
 
@@ -35,18 +37,24 @@ def fill(bootstrap: str, devices: int, seconds: int, start_ms: int) -> None:
             "partitioner": "murmur2_random",
         }
     )
+    clocks = sorted(producer.list_topics(_CLOCK, timeout=10).topics[_CLOCK].partitions)
     for topic, reading in _records(devices, seconds, start_ms):
-        while True:
-            try:
-                producer.produce(
-                    topic, encode(reading), reading.key if reading.device_id else None,
-                    timestamp=reading.received_at,
-                )  # fmt: skip
-            except BufferError:
-                producer.poll(0.1)
-            else:
-                break
+        if topic == _CLOCK:
+            for clock in clocks:
+                _produce(producer, topic, reading, partition=clock)
+        else:
+            _produce(producer, topic, reading, key=reading.key)
     producer.flush()
+
+
+def _produce(producer: Producer, topic: str, reading: Reading, **place: Any) -> None:
+    while True:
+        try:
+            producer.produce(topic, encode(reading), timestamp=reading.received_at, **place)
+        except BufferError:
+            producer.poll(0.1)
+        else:
+            break
 
 
 def _records(devices: int, seconds: int, start_ms: int) -> Iterator[tuple[str, Reading]]:
@@ -57,7 +65,7 @@ def _records(devices: int, seconds: int, start_ms: int) -> Iterator[tuple[str, R
             log_ms = start_ms + second * 1000 + device * 1000 // devices
             metrics = values[(second + device) % _VALUES]
             yield "telemetry", _reading(f"dev-{device:05d}", second, log_ms, metrics)
-        yield "telemetry.clock", _mark(start_ms + second * 1000 + 999)
+        yield _CLOCK, _mark(start_ms + second * 1000 + 999)
 
 
 def _reading(device_id: str, second: int, log_ms: int, metrics: dict[str, float]) -> Reading:

@@ -5,14 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import httpx
 
 from bench.event_watch import TOPIC, EventWatch
-from bench.registered import Profile, Registered, register
-from bench.storm_fleet import Site, SiteFleet, running, sites_of
+from bench.storm_fleet import Site, SiteFleet, sites_of
 from bench.storm_verdict import (
     Delays,
     judge_restart,
@@ -21,8 +19,7 @@ from bench.storm_verdict import (
     offline_delays,
     percentiles,
 )
-from ingest.replay.senders.sender import open_sender
-from millrace.clock import now_ms
+from bench.watched_fleet import watched_fleet
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
 
@@ -61,14 +58,8 @@ class StormFigures(NamedTuple):
 def run_storm_trial(settings: Settings, storm: Storm, run: str, say: Say) -> StormFigures:
     """Register and start the fleet, stop part of a site, restart the stack, let them return; judge each."""
     sites = sites_of(f"{run}-", storm.sites, storm.devices)
-    profile = Profile(f"{run}-storm", storm.offline_after_s, storm.interval_s)
     say(f"registering {storm.devices} devices at {storm.sites} sites")
-    register(settings, [profile], [Registered(d, s.name, profile.name) for s in sites for d in s.devices])
-    connect = partial(open_sender, "mqtt", settings, settings.tenant, None)
-    with (
-        EventWatch(settings, f"{run}-") as watch,
-        running(sites, 1000 * storm.interval_s, connect, now_ms) as fleets,
-    ):
+    with watched_fleet(settings, run, sites, storm.offline_after_s, storm.interval_s) as (watch, fleets):
         return _Trial(settings, storm, sites, fleets, watch, say).run()
 
 

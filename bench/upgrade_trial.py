@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +14,12 @@ import duckdb
 import pandas as pd
 
 from bench.event_watch import EventWatch
-from bench.registered import Profile, Registered, register
 from bench.stored import stored, wait_until
-from bench.storm_fleet import Site, SiteFleet, running
+from bench.storm_fleet import Site, SiteFleet
 from bench.storm_verdict import Told
 from bench.upgraded_code import FIELD, UpgradedCode, upgrade
+from bench.watched_fleet import watched_fleet
 from ingest.replay.message import Message
-from ingest.replay.senders.sender import open_sender
 from jobs.runtime.cluster import Cluster
 from jobs.runtime.restore import newest_state, remember_job
 from millrace.clock import now_ms
@@ -78,13 +76,9 @@ def _groups(prefix: str, devices: int) -> _Groups:
 def run_upgrade_trial(settings: Settings, wanted: Upgrade, run: str, say: Say) -> UpgradeFigures:
     """Run a fleet, upgrade the job in the middle, compare its sessions; the old code runs at the end."""
     groups = _groups(f"{run}-", wanted.devices)
-    profile = Profile(f"{run}-upgrade", wanted.offline_after_s, _INTERVAL_S)
-    register(settings, [profile], [Registered(d, s.name, profile.name) for s in groups for d in s.devices])
-    connect = partial(open_sender, "mqtt", settings, settings.tenant, None)
     with (
         tempfile.TemporaryDirectory(prefix="millrace-upgrade-") as folder,
-        EventWatch(settings, f"{run}-") as watch,
-        running(groups, 1000 * _INTERVAL_S, connect, now_ms) as fleets,
+        watched_fleet(settings, run, groups, wanted.offline_after_s, _INTERVAL_S) as (watch, fleets),
     ):
         trial = _Trial(settings, wanted, groups, fleets, watch, say)
         return trial.run(upgrade(Path(folder)))
@@ -238,7 +232,7 @@ def _across(connection: duckdb.DuckDBPyConnection, cut_ms: int) -> int:
 
 
 def _submit(settings: Settings, code: UpgradedCode, state: Path) -> str:
-    command = [str(code.python), "-m", "jobs.runtime.submit", JOB, state.as_uri()]
+    command = [str(code.python), "-m", "jobs.runtime.submit", f"{JOB}={state.as_uri()}"]
     environment = {**os.environ, **settings.environment()}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=_PATIENCE_S, check=False

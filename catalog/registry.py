@@ -17,7 +17,7 @@ DEFAULT_EXPECTED_INTERVAL_MS: Final = 10_000
 
 
 class Context(NamedTuple):
-    """What the registry says of a device; the fields of `udfs.device_state.Context`, in its order."""
+    """What the registry says of a device; first the fields of `udfs.device_state.Context`, in its order."""
 
     owner: str
     site: str = ""
@@ -27,6 +27,7 @@ class Context(NamedTuple):
     expected_interval_ms: int = DEFAULT_EXPECTED_INTERVAL_MS
     maintenance_from_ms: int | None = None
     maintenance_until_ms: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Progress(NamedTuple):
@@ -94,7 +95,8 @@ def _contexts(rows: Iterable[Sequence[Any]], now_ms: int) -> list[Context]:
 
 
 def _context(row: Sequence[Any], now_ms: int) -> Context:
-    tenant, device_id, site, profile, firmware, offline_after_s, expected_interval_s, windows_ms, _ = row
+    tenant, device_id, site, profile, firmware, tags, *limits_s, windows_ms, _ = row
+    offline_after_s, expected_interval_s = limits_s
     from_ms, until_ms = effective_window(windows_ms or [], now_ms) or (None, None)
     return Context(
         owner=f"{tenant}/{device_id}",
@@ -105,6 +107,7 @@ def _context(row: Sequence[Any], now_ms: int) -> Context:
         expected_interval_ms=_milliseconds(expected_interval_s, DEFAULT_EXPECTED_INTERVAL_MS),
         maintenance_from_ms=from_ms,
         maintenance_until_ms=until_ms,
+        tags=tuple(tags),
     )
 
 

@@ -64,6 +64,8 @@ def _show(rows: list[dict[str, Any]], as_json: bool, title: str) -> None:
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
+    if isinstance(value, list):
+        return " ".join(value)
     return "" if value is None else str(value)
 
 
@@ -110,12 +112,13 @@ def export_devices(
 def list_devices(
     site: Annotated[str | None, typer.Option(help="Only of this site.")] = None,
     profile: Annotated[str | None, typer.Option(help="Only with this profile.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
     tenant: Tenant = None,
     as_json: AsJson = False,
 ) -> None:
     """List the registered devices."""
     with _registry(tenant) as registry:
-        _show(registry.devices(site=site, profile=profile), as_json, "devices")
+        _show(registry.devices(site=site, profile=profile, tag=tag), as_json, "devices")
 
 
 @devices.command("sites")

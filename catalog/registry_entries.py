@@ -4,13 +4,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from catalog.registry import DEFAULT_PROFILE
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
+TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 TENANT = r"^[A-Za-z0-9_-]{1,64}$"
 Name = Annotated[str, Field(pattern=NAME)]
+Tag = Annotated[str, Field(pattern=TAG)]
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Text = Annotated[str, Field(max_length=1024)]
 Seconds = Annotated[int, Field(gt=0, le=366 * 86_400)]
@@ -22,12 +24,19 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _each_once(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(tags)))
+
+
 class DeviceSettings(Entry):
     """What is configured of a device; without a profile the built-in default judges it."""
 
     site: Name | None = None
     profile: Name | None = Field(default=None, description="Name of a profile; null: the built-in default.")
     firmware: Text = ""
+    tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = Field(
+        default=(), max_length=32, description="What rules may name in their scope; kept sorted, each once."
+    )
     about: Text = ""
 
     @model_validator(mode="before")

@@ -56,11 +56,12 @@ class Registry:
         *,
         site: str | None = None,
         profile: str | None = None,
+        tag: str | None = None,
         after: str = "",
         limit: int = MOST_DEVICES,
     ) -> list[Row]:
         """Return devices in the order of their ids, from behind `after`."""
-        return self._rows("list_devices", site=site, profile=profile, after=after, limit=limit)
+        return self._rows("list_devices", site=site, profile=profile, tag=tag, after=after, limit=limit)
 
     def profiles(self) -> list[Row]:
         """Return all profiles."""
@@ -157,7 +158,12 @@ _KEY: Mapping[Kind, str] = {"device": "device_id", "profile": "profile", "site":
 
 
 def _own(entry: Any, fields_of: type[Any], leave_out: Sequence[str] = ()) -> Row:
-    return {name: getattr(entry, name) for name in fields_of.model_fields if name not in leave_out}
+    return {name: _column(getattr(entry, name)) for name in fields_of.model_fields if name not in leave_out}
+
+
+def _column(value: Any) -> Any:
+    # PostgreSQL takes a list for an array, and a tuple for a row.
+    return list(value) if isinstance(value, tuple) else value
 
 
 def import_file(connection: Connection, file: RegistryFile, tenant: str) -> Imported:
@@ -190,6 +196,5 @@ def export_file(registry: Registry, now_ms: int) -> Row:
 
 
 def _written(row: Row, leave_out: Sequence[str]) -> Row:
-    return {
-        name: value for name, value in row.items() if name not in leave_out and value not in (None, "", {})
-    }
+    kept = {name: value for name, value in row.items() if name not in leave_out}
+    return {name: value for name, value in kept.items() if value not in (None, "", {}, [])}

@@ -57,8 +57,7 @@ class JudgeShard(KeyedProcessFunction):  # type: ignore[misc]
     def _shard(self, key: str) -> AlertShard:
         shard = self._shards.get(key)
         if shard is None:
-            for name, data in self._rules.items():
-                self._timelines.restore(name, data)
+            self._timelines.restore(self._rules.items())
             shard = self._shards[key] = AlertShard(self._timelines)
             for owner, data in self._devices.items():
                 shard.restore(owner, data)

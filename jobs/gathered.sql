@@ -15,7 +15,8 @@ FROM (
   SELECT
     log_time,
     gather(
-      topic, owner, CONCAT(owner, '/', event_id), event_time_ms, kafka_partition, kafka_offset, log_time,
+      topic, owner, CONCAT(owner, '/', event_id), event_time_ms, received_at_ms,
+      kafka_partition, kafka_offset, log_time,
       TRY_CAST(told['seq'] AS BIGINT), sent['battery_pct'], sent['signal_dbm'],
       CASE topic
         WHEN 'telemetry' THEN CAST(NULL AS STRING)

@@ -12,7 +12,7 @@ from jobs.runtime.keyed_step import keyed_step
 from udfs.device_state import DeviceEvent
 from udfs.sites import advance_site, decode_site, encode_site
 
-HEADER = {"owner": "data-platform", "reads": ["device_changes"], "provides": ["told_events"]}
+HEADER = {"owner": "data-platform", "reads": ["device_changes"], "provides": ["told_events", "kept_events"]}
 
 
 class AdvanceSite(KeyedProcessFunction):  # type: ignore[misc]
@@ -50,6 +50,6 @@ def key_of(event: Row) -> str:
 
 
 def provide(tables: StreamTableEnvironment) -> dict[str, Table]:
-    """Add the step; return its view."""
+    """Add the step; return its views: the same, but statements that share one share its operators' uids."""
     told = keyed_step(tables, "device_changes", key_of, AdvanceSite(), EVENT, "advance-sites")
-    return {"told_events": tables.from_data_stream(told)}
+    return {name: tables.from_data_stream(told) for name in HEADER["provides"]}

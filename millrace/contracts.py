@@ -16,7 +16,10 @@ SCHEMAS = ROOT / "schemas"
 
 
 class Topic(BaseModel):
-    """One Kafka topic as its YAML file declares it; an unknown key is refused."""
+    """One Kafka topic as its YAML file declares it; an unknown key is refused.
+
+    `per_subtask`: each subtask of a job reads a partition of its own, so there are at least as many.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -26,6 +29,7 @@ class Topic(BaseModel):
     avro_file: str = Field(alias="schema")
     key: Literal["tenant/device_id", "none"]
     partitions: int = Field(ge=1)
+    per_subtask: bool = False
     retention_hours: int = Field(ge=1)
     cleanup: Literal["delete", "compact"]
     dead_letter: str | None

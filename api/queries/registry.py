@@ -63,10 +63,10 @@ def _iso(at: datetime) -> str:
 
 
 def list_devices(
-    registry: Registry, site: str | None, profile: str | None, limit: int, after: str
+    registry: Registry, site: str | None, profile: str | None, tag: str | None, limit: int, after: str
 ) -> RegisteredDevicePage:
     """Return one page of registered devices; the cursor is the last id."""
-    found = registry.devices(site=site, profile=profile, after=after, limit=limit + 1)
+    found = registry.devices(site=site, profile=profile, tag=tag, after=after, limit=limit + 1)
     page = [RegisteredDevice(**_times(row)) for row in found[:limit]]
     more = len(found) > limit
     return RegisteredDevicePage(

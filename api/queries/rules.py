@@ -17,7 +17,7 @@ from udfs.rules.model import Rule, parse_rule, rule_data
 from udfs.rules.yaml_form import read_rules, write_rules
 
 # These are paths of the API.
-_TAKEN_NAMES = frozenset({"import", "export"})
+_TAKEN_NAMES = frozenset({"import", "import-aws", "export"})
 _VERSION = re.compile(r'^(?:W/)?"?(\d{1,9})"?$', re.ASCII)
 
 
@@ -27,6 +27,14 @@ class WrongRuleError(WrongParameterError):
     def __init__(self, kind: str, what: str, errors: list[WrongParameter], *, where: str, mend: str) -> None:
         ProblemError.__init__(self, 422, kind, what, where=where, mend=mend)
         self.errors = errors
+
+
+def parsed(data: dict[str, Any]) -> Rule:
+    """Return a rule that is well formed, whatever its examples say; WrongRuleError else."""
+    try:
+        return parse_rule(data)
+    except MillraceError as error:
+        raise _wrong_form(error) from None
 
 
 def judged(data: dict[str, Any]) -> Entry:

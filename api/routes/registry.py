@@ -44,12 +44,13 @@ def get_devices(
     tenant: Tenant,
     site: Annotated[str | None, Query(max_length=128, description="Only of this site.")] = None,
     profile: Annotated[str | None, Query(max_length=128, description="Only with this profile.")] = None,
+    tag: Annotated[str | None, Query(max_length=64, description="Only with this tag.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str, Query(max_length=256, description="`next_cursor` of a page.")] = "",
 ) -> RegisteredDevicePage:
     """List the registered devices, page by page."""
     with open_registry(config, tenant) as registry:
-        return queries.list_devices(registry, site, profile, limit, cursor)
+        return queries.list_devices(registry, site, profile, tag, limit, cursor)
 
 
 @router.get("/devices/{device_id}", operation_id="getRegisteredDevice", responses=_UNKNOWN)

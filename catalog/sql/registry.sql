@@ -6,24 +6,26 @@ writes: device, device_profile, site, maintenance_window, tenant
 */
 
 -- name: list_devices
-SELECT tenant, device_id, site, profile, firmware, about, updated_at
+SELECT tenant, device_id, site, profile, firmware, tags, about, updated_at
 FROM device
 WHERE tenant = %(tenant)s AND device_id > %(after)s
   AND (%(site)s::text IS NULL OR site = %(site)s) AND (%(profile)s::text IS NULL OR profile = %(profile)s)
+  AND (%(tag)s::text IS NULL OR %(tag)s = ANY(tags))
 ORDER BY device_id
 LIMIT %(limit)s;
 
 -- name: get_device
-SELECT tenant, device_id, site, profile, firmware, about, updated_at
+SELECT tenant, device_id, site, profile, firmware, tags, about, updated_at
 FROM device WHERE tenant = %(tenant)s AND device_id = %(device_id)s;
 
 -- name: put_device
-INSERT INTO device (tenant, device_id, site, profile, firmware, about)
-VALUES (%(tenant)s, %(device_id)s, %(site)s, %(profile)s, %(firmware)s, %(about)s)
+INSERT INTO device (tenant, device_id, site, profile, firmware, tags, about)
+VALUES (%(tenant)s, %(device_id)s, %(site)s, %(profile)s, %(firmware)s, %(tags)s, %(about)s)
 ON CONFLICT (tenant, device_id) DO UPDATE SET
-  site = EXCLUDED.site, profile = EXCLUDED.profile, firmware = EXCLUDED.firmware, about = EXCLUDED.about
-WHERE (device.site, device.profile, device.firmware, device.about)
-  IS DISTINCT FROM (EXCLUDED.site, EXCLUDED.profile, EXCLUDED.firmware, EXCLUDED.about);
+  site = EXCLUDED.site, profile = EXCLUDED.profile, firmware = EXCLUDED.firmware, tags = EXCLUDED.tags,
+  about = EXCLUDED.about
+WHERE (device.site, device.profile, device.firmware, device.tags, device.about)
+  IS DISTINCT FROM (EXCLUDED.site, EXCLUDED.profile, EXCLUDED.firmware, EXCLUDED.tags, EXCLUDED.about);
 
 -- name: add_device
 INSERT INTO device (tenant, device_id) VALUES (%(tenant)s, %(device_id)s) ON CONFLICT DO NOTHING;

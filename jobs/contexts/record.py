@@ -1,5 +1,7 @@
 """A context as a record of `device-context`: a Reading, so that the sessions job reads one shape."""
 
+import json
+
 from catalog.registry import Context
 from millrace.reading import Reading
 
@@ -7,7 +9,7 @@ TOPIC = "device-context"
 
 
 def record(context: Context, now_ms: int) -> Reading:
-    """Return the record of a context published now; without a maintenance window its bounds are left out."""
+    """Return the record of a context published now; without maintenance or tags these are left out."""
     tenant, _, device_id = context.owner.partition("/")
     return Reading(
         tenant=tenant,
@@ -15,10 +17,15 @@ def record(context: Context, now_ms: int) -> Reading:
         event_id=f"context-{now_ms}",
         event_time=now_ms,
         metrics=_metrics(context),
-        attributes={"site": context.site, "profile": context.profile, "firmware": context.firmware},
+        attributes=_attributes(context),
         received_at=now_ms,
         source="context",
     )
+
+
+def _attributes(context: Context) -> dict[str, str]:
+    told = {"site": context.site, "profile": context.profile, "firmware": context.firmware}
+    return told | ({"tags": json.dumps(context.tags, separators=(",", ":"))} if context.tags else {})
 
 
 def _metrics(context: Context) -> dict[str, float]:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from catalog.lake import load_lake
 from catalog.migrations import connect as connect_registry
 from catalog.registry import context_of
+from jobs.corrections.alert_sources import alert_sources
 from jobs.corrections.corrector import Corrector, Surroundings
 from jobs.corrections.hot_tier import HotTier
 from jobs.corrections.memory import Memory
@@ -62,6 +63,7 @@ def _surroundings(config: Settings, alone: Alone) -> Surroundings:
         tick_watermark_ms=ticks.event_time_ms,
         put_panes=hot.put_panes,
         devices=Devices(lambda owners: context_of(config, owners), hot.open_since_ms),
+        alerts=alert_sources(config),
         still_alone=alone.check,
     )
 

@@ -9,6 +9,9 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from catalog.lake import NAMESPACE
+from jobs.corrections.alert_following import follow_runs
+from jobs.corrections.alert_repair import judge_hours
+from jobs.corrections.alert_sources import AlertSources, AlertTables
 from jobs.corrections.horizon import Horizon, JobView
 from jobs.corrections.lake_reads import late_since, sessions_since
 from jobs.corrections.lake_writes import committed_id
@@ -21,6 +24,7 @@ from jobs.corrections.window_repair import MINUTE_MS, PutPanes, WindowTables, co
 _log = logging.getLogger("millrace.corrector")
 _TELEMETRY: Final = "telemetry"
 _SESSIONS: Final = "sessions"
+_ALERTS: Final = "alerts"
 MOST_BATCHES: Final = 10
 
 
@@ -37,6 +41,7 @@ class Surroundings(NamedTuple):
     tick_watermark_ms: Callable[[int], int]
     put_panes: PutPanes
     devices: Devices
+    alerts: AlertSources
     still_alone: Callable[[], None]
 
 
@@ -44,6 +49,7 @@ class _Tables(NamedTuple):
     readings: Table
     rollups: Table
     sessions: Table
+    alert_events: Table
 
 
 class Corrector:
@@ -56,11 +62,12 @@ class Corrector:
             memory.figure("windows_final_ms", -1), memory.figure("highest_watermark_ms", -1)
         )
         self._sessions = Horizon(memory.figure("sessions_final_ms", -1))
+        self._alerts = Horizon(memory.figure("alerts_final_ms", -1))
 
     def run_pass(self, now_ms: int) -> Report:
         """Do what can be done now; at most `MOST_BATCHES` batches of each kind."""
         began_s = time.monotonic()
-        views = {name: self._around.look(name) for name in (_TELEMETRY, _SESSIONS)}
+        views = {name: self._around.look(name) for name in (_TELEMETRY, _SESSIONS, _ALERTS)}
         ticked_ms = self._around.tick_watermark_ms(views[_SESSIONS].watermark_ms) if views[_SESSIONS] else -1
         # After the views: what a completed checkpoint published must be in the tables read now.
         tables = self._tables()
@@ -70,15 +77,18 @@ class Corrector:
         return self._report(now_ms, began_s, running=views[_TELEMETRY] is not None)
 
     def _tables(self) -> _Tables:
-        names = ("readings", "rollups_1m", "sessions")
+        names = ("readings", "rollups_1m", "sessions", "alert_events")
         return _Tables(*(self._around.lake.load_table((NAMESPACE, name)) for name in names))
 
     def _see(self, views: dict[str, StreamView | None], ticked_ms: int, tables: _Tables) -> None:
-        telemetry, sessions = views[_TELEMETRY], views[_SESSIONS]
+        telemetry, sessions, alerts = (views[name] for name in (_TELEMETRY, _SESSIONS, _ALERTS))
         if telemetry:
             self._windows.see(_job_view(telemetry, telemetry.watermark_ms, tables.readings, tables.rollups))
         if sessions:
             self._sessions.see(_job_view(sessions, ticked_ms, tables.sessions))
+        if alerts:
+            self._alerts.see(_job_view(alerts, alerts.watermark_ms, tables.alert_events))
+        self._keep("alerts_final_ms", self._alerts.final_ms)
         self._keep("windows_final_ms", self._windows.final_ms)
         self._keep("sessions_final_ms", self._sessions.final_ms)
         self._keep("highest_watermark_ms", self._windows.highest_ms)
@@ -98,6 +108,7 @@ class Corrector:
         with memory.whole():
             memory.give("late_rows", late)
             memory.run("take_late", now_ms=now_ms)
+            memory.run("touch_hours", now_ms=now_ms)
             found = memory.rows_of("new_late", "mark = 'late'")
             memory.count("late_readings", found)
             memory.set_progress("readings", uuid, _newest(readings))
@@ -119,6 +130,19 @@ class Corrector:
             self._memory.set_figure(name, time_ms)
 
     def _correct(self, tables: _Tables, now_ms: int) -> None:
+        self._correct_windows(tables, now_ms)
+        self._around.still_alone()
+        final_ms = min(self._windows.final_ms, self._sessions.final_ms)
+        repair = SessionRepair(
+            self._memory, SessionTables(tables.readings, tables.sessions), self._around.devices, final_ms
+        )
+        published = repair.run(now_ms, MOST_BATCHES)
+        if published:
+            _log.info("corrected %d sessions", published)
+        self._around.still_alone()
+        self._raise_alerts(AlertTables(tables.readings, tables.alert_events), now_ms)
+
+    def _correct_windows(self, tables: _Tables, now_ms: int) -> None:
         self._around.still_alone()
         for _ in range(MOST_BATCHES):
             done = correct_next_windows(
@@ -134,24 +158,21 @@ class Corrector:
             self._memory.count("panes_rewritten", done.panes)
             _log.info("checked %d device-minutes, corrected %d windows", done.minutes, done.windows)
             self._around.still_alone()
+
+    def _raise_alerts(self, tables: AlertTables, now_ms: int) -> None:
+        # Readings in time are all stored, and alerts they raised all told.
+        final_ms = min(self._windows.final_ms, self._alerts.final_ms)
+        raised = judge_hours(self._memory, tables, self._around.alerts, final_ms, now_ms)
         self._around.still_alone()
-        final_ms = min(self._windows.final_ms, self._sessions.final_ms)
-        repair = SessionRepair(
-            self._memory, SessionTables(tables.readings, tables.sessions), self._around.devices, final_ms
-        )
-        published = repair.run(now_ms, MOST_BATCHES)
-        if published:
-            _log.info("corrected %d sessions", published)
+        raised += follow_runs(self._memory, tables, self._around.alerts, final_ms)
+        if raised:
+            _log.info("raised %d alerts for late readings", raised)
 
     def _report(self, now_ms: int, began_s: float, running: bool) -> Report:
         memory, waiting = self._memory, self._memory.waiting()
-        since = [
-            found
-            for found in (waiting.oldest_minute_found_ms, waiting.oldest_range_found_ms)
-            if found is not None
-        ]
+        since_ms = waiting.since_ms
         return Report(
-            state="idle" if not since else "working" if running else "stream is down",
+            state="idle" if since_ms is None else "working" if running else "stream is down",
             at_ms=now_ms,
             pass_ms=round((time.monotonic() - began_s) * 1_000),
             late_readings=memory.figure("late_readings"),
@@ -160,11 +181,16 @@ class Corrector:
             panes_rewritten=memory.figure("panes_rewritten"),
             sessions_corrected=memory.figure("sessions_corrected"),
             sessions_superseded=memory.figure("sessions_superseded"),
+            late_hours_judged=memory.figure("late_hours_judged"),
+            alerts_raised=memory.figure("alerts_raised"),
+            alerts_followed=memory.rows_of("followed_run"),
             pending_minutes=waiting.minutes,
             pending_sessions=waiting.ranges,
+            pending_alert_hours=waiting.hours,
             windows_final_ms=self._windows.final_ms,
             sessions_final_ms=self._sessions.final_ms,
-            lag_ms=now_ms - min(since) if since else 0,
+            alerts_final_ms=self._alerts.final_ms,
+            lag_ms=0 if since_ms is None else now_ms - since_ms,
         )
 
 

@@ -1,17 +1,15 @@
 """The hot tier as the corrector needs it: writing corrected panes, and asking which sessions are open."""
 
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Final
 
 import pandas as pd
 from redis import Redis
-from redis.client import Pipeline
 
-from jobs.runtime.hot_store import write
+from jobs.runtime.hot_store import write_ranges
 from millrace.clock import now_ms
 from udfs.hot_series import device_key
-from udfs.hot_writes import RangeWrite, range_writes
+from udfs.hot_writes import range_writes
 
 _WRITES: Final = 5_000
 _DEVICES: Final = 1_000
@@ -27,7 +25,7 @@ class HotTier:
         """Lay panes into their slots; the same panes again change nothing."""
         writes = list(range_writes(panes, now_ms()))
         for begin in range(0, len(writes), _WRITES):
-            write(self._store, partial(_fill, writes=writes[begin : begin + _WRITES]))
+            write_ranges(self._store, writes[begin : begin + _WRITES])
 
     def open_since_ms(self, owners: Collection[str]) -> dict[str, int]:
         """Return the event time at which the open session of a device began, for devices that have one."""
@@ -44,10 +42,3 @@ class HotTier:
                 pipeline.hget(device_key(tenant, device_id), "@session_start")
             answers = pipeline.execute()
         return {owner: int(start) for owner, start in zip(owners, answers, strict=True) if start}
-
-
-def _fill(pipeline: Pipeline, writes: Sequence[RangeWrite]) -> None:
-    for place in writes:
-        pipeline.setrange(place.key, place.offset, place.slots)
-    for key, expires_at_ms in {place.key: place.expires_at_ms for place in writes}.items():
-        pipeline.pexpireat(key, expires_at_ms)

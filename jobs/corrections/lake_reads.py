@@ -33,7 +33,9 @@ def late_since(table: Table, since: int | None, told_until_ms: int) -> pa.Record
     Late is what is marked so, and what came after a snapshot that held all windows up to
     `told_until_ms` (event time) but belongs to one of them. Without that snapshot only the marks tell.
     """
-    columns = ("tenant", "device_id", "event_time", "kafka_partition", "kafka_offset", "mark")
+    columns = (
+        "tenant", "device_id", "event_time", "metrics", "location", "kafka_partition", "kafka_offset", "mark",
+    )  # fmt: skip
     marked = predicate(EqualTo, "mark", "late")
     older = predicate(LessThan, "event_time", moment(max(told_until_ms, 0)))
     either = Or(marked, every([predicate(EqualTo, "mark", "on_time"), older]))
@@ -67,9 +69,11 @@ def _new_rows(
     return table.scan(row_filter=wanted_of_all, selected_fields=columns).to_arrow_batch_reader()
 
 
-def counted_readings(table: Table, devices: Collection[str], spans: Spans) -> pa.RecordBatchReader:
+def counted_readings(
+    table: Table, devices: Collection[str], spans: Spans, more: tuple[str, ...] = ()
+) -> pa.RecordBatchReader:
     """Return readings that are no duplicates, of some devices, in spans [from, to) of event time (ms)."""
-    columns = ("tenant", "device_id", "event_time", "metrics", "mark")
+    columns = ("tenant", "device_id", "event_time", "metrics", "mark", *more)
     terms = [_within("event_time", spans), _of(devices), _COUNTED]
     return table.scan(row_filter=every(terms), selected_fields=columns).to_arrow_batch_reader()
 
@@ -89,6 +93,15 @@ def published_sessions(table: Table, devices: Collection[str], span: tuple[int, 
         _of(devices),
     ]
     return table.scan(row_filter=every(terms)).to_arrow_batch_reader()
+
+
+def told_alerts(table: Table, ids: Collection[str], span: tuple[int, int]) -> pa.Table:
+    """Return what iot.alert_events says of alerts with an onset in a span [from, to) of event time (ms)."""
+    terms = [_within("onset", [span])]
+    if len(ids) <= MOST_NAMES:
+        terms.append(predicate(In, "alert_id", set(ids)))
+    columns = ("tenant", "alert_id", "kind", "at", "retroactive")
+    return table.scan(row_filter=every(terms), selected_fields=columns).to_arrow()
 
 
 def joined_spans(spans: Collection[tuple[int, int]], most: int = MOST_SPANS) -> Spans:

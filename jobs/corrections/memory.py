@@ -26,8 +26,16 @@ class Waiting(NamedTuple):
 
     minutes: int
     ranges: int
+    hours: int
     oldest_minute_found_ms: int | None
     oldest_range_found_ms: int | None
+    oldest_hour_found_ms: int | None
+
+    @property
+    def since_ms(self) -> int | None:
+        """When the oldest of all was found."""
+        found = (self.oldest_minute_found_ms, self.oldest_range_found_ms, self.oldest_hour_found_ms)
+        return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
 
 class Memory:
@@ -52,7 +60,7 @@ class Memory:
             raise
         self.connection.execute("COMMIT")
 
-    def run(self, name: str, **variables: int | str) -> duckdb.DuckDBPyConnection:
+    def run(self, name: str, **variables: int | str | list[str]) -> duckdb.DuckDBPyConnection:
         """Run the statements of a file with its variables set."""
         for variable, value in variables.items():
             self.connection.execute(f"SET VARIABLE {variable} = ?", [value])

@@ -10,8 +10,9 @@ from millrace.settings import Settings
 class Report(NamedTuple):
     """Figures after a pass. Counts are since the stack began; times are UTC epoch milliseconds.
 
-    `*_final_ms` is how far (event time) results are published and may be corrected, -1 = not known yet.
-    `lag_ms` is since when the oldest late reading waits, 0 = nothing waits.
+    `alerts_raised` are retroactive ones; `alerts_followed` are runs of rules in which late readings still
+    have an effect. `*_final_ms` is how far (event time) results are published and may be corrected, -1 = not
+    known yet. `lag_ms` is since when the oldest late reading waits, 0 = nothing waits.
     """
 
     state: str
@@ -23,10 +24,15 @@ class Report(NamedTuple):
     panes_rewritten: int
     sessions_corrected: int
     sessions_superseded: int
+    late_hours_judged: int
+    alerts_raised: int
+    alerts_followed: int
     pending_minutes: int
     pending_sessions: int
+    pending_alert_hours: int
     windows_final_ms: int
     sessions_final_ms: int
+    alerts_final_ms: int
     lag_ms: int
 
 

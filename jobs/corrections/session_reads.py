@@ -103,7 +103,7 @@ def sessions_in(
     """Yield the sessions of each span from its stored readings; spans are in order of tenant and device."""
     names = {owner.partition("/")[2] for owner, _ in spans}
     times = joined_spans([(span.from_ms, span.to_ms + 1) for _, span in spans])
-    memory.give("span", _span_table(spans))
+    memory.give("span", span_table(spans))
     memory.give("stored", counted_readings(readings, names, times))
     found = _by_owner(memory.run("readings_in_spans").to_arrow_reader(_ROWS))
     stored, columns = next(found, _NONE)
@@ -146,7 +146,8 @@ def _cut(batch: pa.RecordBatch) -> Iterator[tuple[str, _Columns]]:
             yield f"{tenants[begin]}/{devices[begin]}", _Columns(*(column[begin:end] for column in columns))
 
 
-def _span_table(spans: Collection[tuple[str, Span]]) -> pa.Table:
+def span_table(spans: Collection[tuple[str, Span]]) -> pa.Table:
+    """Return spans of owners as a table for statements."""
     owners = [owner.partition("/") for owner, _ in spans]
     return pa.table(
         {

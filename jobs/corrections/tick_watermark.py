@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
+from jobs.runtime.event_clock import TOLD_BY
 from millrace.reading import decode
 
 TOPIC: Final = "telemetry.clock"
@@ -32,11 +33,11 @@ class NewestMark:
 
     def __call__(self) -> Mark | None:
         """Return the newest mark, or None before the first."""
-        place = TopicPartition(TOPIC, 0)
+        place = TopicPartition(TOPIC, TOLD_BY)
         low, high = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT_S)
         if high <= low:
             return None
-        self._consumer.assign([TopicPartition(TOPIC, 0, high - 1)])
+        self._consumer.assign([TopicPartition(TOPIC, TOLD_BY, high - 1)])
         message = self._consumer.poll(_TIMEOUT_S)
         if message is None or message.error():
             return None

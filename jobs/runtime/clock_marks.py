@@ -49,26 +49,37 @@ class TelemetryEdge:
         # Nothing committed yet is a negative offset; what retention took nobody has to read.
         return tuple(max(place.offset, low) for place, low in zip(committed, lows, strict=True))
 
+    def clocks(self) -> list[int]:
+        """Return the partitions of the clock; KafkaException while the broker is away."""
+        return _clocks_of(self._producer)
+
     def last_mark(self) -> Mark | None:
-        """Return the newest mark of the topic, or None when there is none."""
-        low, high = self._bounds(0, _MARKS)
+        """Return how far the newest marks of all partitions have come, or None when there are none."""
+        found = [mark for clock in _clocks_of(self._consumer) for mark in self._newest_mark(clock)]
+        # A mark that did not reach every partition counts as well, so that time goes back on none.
+        return Mark(*map(max, zip(*found, strict=True))) if found else None
+
+    def _newest_mark(self, clock: int) -> list[Mark]:
+        low, high = self._bounds(clock, _MARKS)
         if low == high:
-            return None
-        found = self._read(_MARKS, 0, high - 1, 1)
+            return []
+        found = self._read(_MARKS, clock, high - 1, 1)
         if not found:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         paused_ms = int((found[0].attributes or {}).get("paused_ms", 0))
-        return Mark(found[0].event_time, found[0].received_at, paused_ms)
+        return [Mark(found[0].event_time, found[0].received_at, paused_ms)]
 
-    def mark(self, mark: Mark) -> None:
-        """Write a mark; KafkaException when the broker does not take it."""
+    def mark(self, mark: Mark, clocks: list[int]) -> None:
+        """Write a mark to each of these partitions; KafkaException when the broker does not take it."""
         refused: list[KafkaError] = []
 
         def answered(error: KafkaError | None, _message: object) -> None:
             if error is not None:
                 refused.append(error)
 
-        self._producer.produce(_MARKS, encode(_as_reading(mark)), on_delivery=answered)
+        text = encode(_as_reading(mark))
+        for clock in clocks:
+            self._producer.produce(_MARKS, text, partition=clock, on_delivery=answered)
         if self._producer.flush(_TIMEOUT_S) or refused:
             raise KafkaException(*refused or [KafkaError(KafkaError._TIMED_OUT)])
 
@@ -88,6 +99,14 @@ class TelemetryEdge:
         # A fetch that waits for more would hold up every later question on the same connection.
         self._consumer.unassign()
         return [decode(message.value() or b"") for message in messages if not message.error()]
+
+
+def _clocks_of(client: Consumer | Producer) -> list[int]:
+    # Each is asked for itself: one that does not ask learns of new partitions minutes later.
+    found = client.list_topics(_MARKS, timeout=_TIMEOUT_S).topics[_MARKS]
+    if found.error:
+        raise KafkaException(found.error)
+    return sorted(found.partitions)
 
 
 def _as_reading(mark: Mark) -> Reading:

@@ -1,10 +1,11 @@
 """How far event time may be, judged from the whole topic: one mark a second on `telemetry.clock`.
 
-The jobs read the marks as one more partition that is never idle. It does two things a watermark of
-partitions cannot do. While readings come, it holds time back to what the topic held some seconds ago,
-so that a partition that wakes up is not late at once, however fast a recording is replayed. While the
-topic is silent and read to its end, it carries time on at the pace of the wall clock, so that the last
-windows close. And since it is never idle, operators never wake up one after the other.
+Each subtask of the jobs reads the marks as one more partition that is never idle. It does two things a
+watermark of partitions cannot do. While readings come, it holds time back to what the topic held some
+seconds ago, so that a partition that wakes up is not late at once, however fast a recording is replayed.
+While the topic is silent and read to its end, it carries time on at the pace of the wall clock, so that
+the last windows close. And since it is never idle, operators never wake up one after the other, and a
+subtask whose other partitions are all silent knows how late a reading is.
 
 Marks never go back: a keeper that starts again goes on from the last mark of the topic.
 """
@@ -12,6 +13,8 @@ Marks never go back: a keeper that starts again goes on from the last mark of th
 from collections import deque
 from typing import NamedTuple
 
+# Every partition's marks move time; those of this one become the ticks of the sessions job.
+TOLD_BY = 0
 GRACE_MS = 5_000
 CARRY_AT_MOST_MS = 120_000
 

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from redis import Redis
 from redis.backoff import ConstantBackoff
@@ -12,6 +13,7 @@ from redis.retry import Retry
 
 from millrace.secrets import load_secrets
 from millrace.settings import Settings
+from udfs.hot_writes import RangeWrite
 
 _log = logging.getLogger("millrace.hot")
 _PATIENCE_S = 120
@@ -46,3 +48,16 @@ def write(store: Redis, fill: Callable[[Pipeline], None]) -> None:
         else:
             return
     raise ConnectionError(f"redis stayed away for {_PATIENCE_S} s")
+
+
+def write_ranges(store: Redis, writes: Sequence[RangeWrite]) -> None:
+    """Lay slots of series into their places, in one pipeline; the same again changes nothing."""
+    if writes:
+        write(store, partial(_lay, writes=writes))
+
+
+def _lay(pipeline: Pipeline, writes: Sequence[RangeWrite]) -> None:
+    for place in writes:
+        pipeline.setrange(place.key, place.offset, place.slots)
+    for key, expires_at_ms in {place.key: place.expires_at_ms for place in writes}.items():
+        pipeline.pexpireat(key, expires_at_ms)

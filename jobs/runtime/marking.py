@@ -30,9 +30,10 @@ class _Marking:
 
     def mark(self) -> None:
         # First what may wait for an answer: the pause ends with the mark, not before.
-        position, accepting = self._edge.position(), self._ingestion.accepts()
+        clocks, position, accepting = self._edge.clocks(), self._edge.position(), self._ingestion.accepts()
         now = now_ms()
-        self._edge.mark(Mark(self._clock.mark_ms(position, now), now, self._pauses.total_ms(accepting, now)))
+        mark = Mark(self._clock.mark_ms(position, now), now, self._pauses.total_ms(accepting, now))
+        self._edge.mark(mark, clocks)
 
 
 def keep_marking(settings: Settings, stopping: Event) -> None:

@@ -11,7 +11,9 @@ import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 
+from jobs.runtime.event_clock import TOLD_BY
 from jobs.runtime.log_history import read_history
+from jobs.runtime.pauses import LONGEST_STEP_MS
 from jobs.runtime.udf_classify import TOPIC
 from millrace.settings import settings
 from udfs.arrivals import PANE_MS, Gathered, Readings, activities, encode, shard_of
@@ -26,9 +28,10 @@ from udfs.fingerprint import fingerprints
 from udfs.verdict import DUPLICATE, Batch, Classifier
 
 COLUMNS = (
-    "topic", "owner", "identity", "event_time_ms", "partition", "offset", "log_time",
+    "topic", "owner", "identity", "event_time_ms", "received_at_ms", "partition", "offset", "log_time",
     "sequence", "battery", "signal", "notice",
 )  # fmt: skip
+_NOTICES = ("topic", "owner", "event_time_ms", "received_at_ms", "partition", "log_time", "notice")
 _Groups = defaultdict[tuple[int, int], Gathered]
 
 
@@ -87,18 +90,28 @@ class Gather(ScalarFunction):  # type: ignore[misc]
 
     def _take_notices(self, rows: pd.DataFrame, groups: _Groups) -> None:
         shards = shard_of(fingerprints(rows["owner"]), self._shards).tolist()
-        columns = (rows[name].tolist() for name in ("topic", "owner", "event_time_ms", "log_time", "notice"))
-        for shard, topic, owner, event_time_ms, log_time_ms, notice in zip(shards, *columns, strict=True):
-            pane_ms = log_time_ms - log_time_ms % PANE_MS
-            if topic == "telemetry.clock":
-                tick = Tick(log_time_ms, event_time_ms - self._out_of_orderness_ms, int(notice or 0))
+        columns = (rows[name].tolist() for name in _NOTICES)
+        for shard, topic, owner, event_ms, received_ms, partition, log_ms, notice in zip(
+            shards, *columns, strict=True
+        ):
+            pane_ms = log_ms - log_ms % PANE_MS
+            if topic == "telemetry.clock" and partition == TOLD_BY:
+                tick = tick_of(event_ms - self._out_of_orderness_ms, received_ms, log_ms, int(notice or 0))
                 for every in range(self._shards):
                     held = groups[pane_ms, every]
                     held.tick = max(tick, held.tick or tick)
             elif topic == "device-signals":
-                groups[pane_ms, shard].signals.append(Signal(owner, log_time_ms, notice))
+                groups[pane_ms, shard].signals.append(Signal(owner, log_ms, notice))
             elif topic == "device-context":
                 groups[pane_ms, shard].contexts.append(_context(owner, notice))
+
+
+def tick_of(watermark_ms: int, marked_at_ms: int, log_time_ms: int, paused_ms: int) -> Tick:
+    """Return what a mark tells: one that waited for a frozen broker knows nothing of the pause it waited in.
+
+    So it lets pass no more log time than a mark may take without being a pause; the next one tells the rest.
+    """
+    return Tick(min(log_time_ms, marked_at_ms + LONGEST_STEP_MS), watermark_ms, paused_ms)
 
 
 def _context(owner: str, notice: str) -> Context:

@@ -17,7 +17,7 @@ from millrace.settings import settings
 from udfs.arrivals import shard_of
 from udfs.fingerprint import fingerprints
 from udfs.latest import metric_arguments
-from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedRule, by_shard, encode
+from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedMark, ArrivedRule, by_shard, encode
 from udfs.verdict import DUPLICATE, Batch, Classifier
 
 COLUMNS = (
@@ -33,11 +33,13 @@ class GatherJudged(ScalarFunction):  # type: ignore[misc]
 
     _classifier: Classifier
     _shards: int
+    _out_of_orderness_ms: int
 
     def open(self, function_context: FunctionContext) -> None:
         """Start with an empty memory of duplicates; it is read back from the log at the first batch."""
         self._classifier = Classifier(partial(read_history, settings().address("kafka"), TOPIC))
         self._shards = settings().rules.shards
+        self._out_of_orderness_ms = settings().telemetry.out_of_orderness_ms
 
     def eval(self, *columns: "pd.Series[Any]") -> "pd.Series[Any]":
         """Gather one Arrow batch."""
@@ -70,21 +72,22 @@ class GatherJudged(ScalarFunction):  # type: ignore[misc]
 
     def _take_notices(self, rows: pd.DataFrame, shards: _Shards) -> None:
         places = shard_of(fingerprints(rows["owner"]), self._shards).tolist()
-        columns = (rows[name].tolist() for name in ("topic", "owner", "log_time", "metrics", "told"))
-        for shard, topic, owner, log_time_ms, metrics, told in zip(places, *columns, strict=True):
+        columns = (
+            rows[name].tolist() for name in ("topic", "owner", "event_time_ms", "log_time", "metrics", "told")
+        )
+        for shard, topic, owner, event_time_ms, log_time_ms, metrics, told in zip(
+            places, *columns, strict=True
+        ):
             if topic == "device-context":
                 shards[shard].contexts.append(_context(owner, json.loads(told)))
+            elif topic == "rules":
+                rule = _rule(owner, log_time_ms, metrics, json.loads(told))
+                for every in range(self._shards):
+                    shards[every].rules.append(rule)
             else:
-                rule = _rule(owner, log_time_ms, metrics, json.loads(told)) if topic == "rules" else None
-                self._tell_all(rule, log_time_ms, shards)
-
-    def _tell_all(self, rule: ArrivedRule | None, log_time_ms: int, shards: _Shards) -> None:
-        for every in range(self._shards):
-            arrived = shards[every]
-            if rule is None:
-                arrived.clock_ms = max(arrived.clock_ms, log_time_ms)
-            else:
-                arrived.rules.append(rule)
+                mark = ArrivedMark(event_time_ms - self._out_of_orderness_ms, log_time_ms)
+                for every in range(self._shards):
+                    shards[every].mark = max(mark, shards[every].mark or mark)
 
 
 def _values(column: "pd.Series[Any]") -> npt.NDArray[Any]:

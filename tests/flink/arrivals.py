@@ -51,7 +51,7 @@ def context(
 ) -> Arrival:
     """Return what the registry says of a device."""
     metrics = {"offline_after_ms": offline_after_s * 1000, "expected_interval_ms": every_s * 1000}
-    attributes = {"site": site, "profile": "pump", "firmware": "1"}
+    attributes = {"site": site, "profile": "pump", "firmware": "1", "tags": '["spare"]'}
     return Arrival(log_s, device, log_s, "", "device-context", metrics, attributes)
 
 

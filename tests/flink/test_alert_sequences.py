@@ -8,6 +8,7 @@ from pyflink.table import EnvironmentSettings, TableEnvironment
 
 from bench.replay_trial import data_folder
 from tests.oracle.alerts import sequence_sql
+from tests.oracle.sequences import expected_sequences
 from tests.unit.rule_cases import DEVICE, rule
 from udfs.rules.history import alerts_of
 from udfs.rules.reading import RuleReading
@@ -96,6 +97,17 @@ def test_sequences_are_the_matches_of_match_recognize(
     assert len(matches[name]) > 2, "the limits of this case match too little to show anything"
     alerts = alerts_of(rule(when(steps, within_ms, without)), DEVICE, given)
     assert [(alert.onset_ms, alert.raised_ms) for alert in alerts] == matches[name]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_the_duckdb_oracle_of_live_runs_finds_the_same_matches(
+    matches: dict[str, list[tuple[int, int]]],
+    readings: "pd.DataFrame",
+    case: tuple[str, list[Bound], int, Bound | None],
+) -> None:
+    name, steps, within_ms, without = case
+    found = expected_sequences(readings, steps, within_ms, within_ms, without)
+    assert [alert[:2] for alert in found] == matches[name]
 
 
 def when(steps: list[Bound], within_ms: int, without: Bound | None) -> dict[str, Any]:

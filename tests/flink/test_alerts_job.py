@@ -1,4 +1,4 @@
-"""Given this log of rules, contexts and readings, expect these changes of alerts: the job on a bounded log."""
+"""Given this log of rules, contexts and readings, expect these changes of alerts: the job, bounded."""
 
 import json
 from typing import Any, NamedTuple

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.flink, pytest.mark.sessions, pytest.mark.timeout(300)]
 START_MS = from_iso("2026-01-01T00:00:00Z")
 NAMES = [case.says for case in CASES]
 LAST_TICK_S = 300
+CLOCKS = 2
 # Fewer than devices: some share one, and must not mix.
 SHARDS = 8
 
@@ -31,6 +32,7 @@ class Outcome(NamedTuple):
     """What the sinks got."""
 
     events: list[Row]
+    kept: list[Row]
     sessions: list[Row]
     presences: list[list[Any]]
 
@@ -40,10 +42,11 @@ def devices(case: Case) -> set[str]:
 
 
 def ticks() -> Iterator[Arrival]:
-    """Yield the marks of the clock, in the middle of each second; ingestion never pauses."""
+    """Yield the marks of the clock, on each partition in the middle of each second; nothing pauses."""
     for second in range(LAST_TICK_S):
         moment = second + 0.5
-        yield Arrival(moment, "", moment, "", "telemetry.clock", {}, {"paused_ms": "0"})
+        mark = Arrival(moment, "", moment, "", "telemetry.clock", {}, {"paused_ms": "0"})
+        yield from [mark] * CLOCKS
 
 
 def log() -> list[Row]:
@@ -75,7 +78,7 @@ def record(one: Arrival, offset: int) -> Row:
         "attributes": one.attributes,
         "received_at_ms": START_MS + round(one.log_s * 1000),
         "source": "mqtt",
-        "kafka_partition": 0,
+        "kafka_partition": offset % CLOCKS if one.topic == "telemetry.clock" else 0,
         "kafka_offset": offset,
         "log_time": to_iso(START_MS + round(one.log_s * 1000)),
     }
@@ -95,7 +98,12 @@ def outcome(jobs: dict[str, Job], tmp_path_factory: pytest.TempPathFactory) -> O
         launch(tables, plan(tables, job), "test").get_job_execution_result().result()
     settings.cache_clear()
     written = [json.loads(row["done"]) for row in rows_of(folder / "written")]
-    return Outcome(rows_of(folder / "device-events"), rows_of(folder / "sessions"), written)
+    told, kept, sessions = (rows_of(folder / name) for name in ("device-events", "device_events", "sessions"))
+    return Outcome(told, kept, sessions, written)
+
+
+def moment_ms(told: str) -> int:
+    return from_iso(told.replace(" ", "T"))
 
 
 def seconds(time_ms: int) -> float:
@@ -121,13 +129,26 @@ def _ordered(events: list[tuple[str, str, float, str]]) -> list[tuple[str, str, 
     return sorted(events, key=lambda event: (event[1], event[0], event[3]))
 
 
+def test_what_is_told_is_kept(outcome: Outcome) -> None:
+    kept = [
+        row | {name: moment_ms(row[name]) for name in ("event_time", "detected_at")} for row in outcome.kept
+    ]
+    told = [{name: value for name, value in row.items() if name != "key"} for row in outcome.events]
+    assert len(kept) > len(CASES)
+    assert _by_id(kept) == _by_id(told)
+
+
+def _by_id(events: list[Row]) -> list[Row]:
+    return sorted(events, key=lambda event: event["event_id"])
+
+
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_sessions_go_to_the_lake(outcome: Outcome, case: Case) -> None:
     mine = [row for row in outcome.sessions if row["device_id"] in devices(case)]
     found = [
         (
             row["device_id"],
-            *(seconds(from_iso(row[name].replace(" ", "T"))) for name in ("session_start", "session_end")),
+            *(seconds(moment_ms(row[name])) for name in ("session_start", "session_end")),
             row["readings"],
             row["gaps"],
         )

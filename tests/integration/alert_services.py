@@ -1,27 +1,19 @@
 """PostgreSQL, and Kafka for those who ask, of the alert tests' own; nothing else of a stack runs."""
 
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 from psycopg.rows import dict_row
 
 from catalog.alert_transitions import Kind, Transition
-from catalog.migrations import connect, migrate
-from jobs.runtime.topics import create_topics
-from millrace.contracts import topics
-from millrace.settings import ROOT, Settings
-from millrace.stack.discovery import services
+from catalog.migrations import connect
+from millrace.settings import Settings
+from tests.integration.own_services import own_services
 
-PATIENCE_S = 90.0
 PORT_OFFSET = 10_000
 START_MS = 1_767_225_600_000
 
@@ -83,55 +75,5 @@ def rows(config: Settings, statement: Any, *values: Any) -> list[dict[str, Any]]
 @contextmanager
 def running(home: Path, *names: str) -> Iterator[Settings]:
     """Start services in a folder, ready for use; end them at the end."""
-    (home / "jars").symlink_to(ROOT / ".millrace" / "jars")
-    config = Settings(stack="alerts", home=home, port_offset=PORT_OFFSET, tenant="demo")
-    with ExitStack() as ends:
-        for name in names:
-            ends.callback(end, start(config, name))
-        until(lambda: all(services()[name].ready(config) for name in names))
-        with connect(config) as connection:
-            migrate(connection)
-        if "kafka" in names:
-            create_topics(config.address("kafka"))
-            until(lambda: _have_leaders(config))
+    with own_services(home, "alerts", PORT_OFFSET, *names) as config:
         yield config
-
-
-def _have_leaders(config: Settings) -> bool:
-    consumer = Consumer({"bootstrap.servers": config.address("kafka"), "group.id": "look"})
-    places = [TopicPartition(name, p) for name, topic in topics().items() for p in range(topic.partitions)]
-    try:
-        return all(consumer.get_watermark_offsets(place, timeout=5) for place in places)
-    except KafkaException:
-        return False
-    finally:
-        consumer.close()
-
-
-def start(config: Settings, name: str) -> subprocess.Popen[bytes]:
-    """Start one service of the stack."""
-    service = services()[name]
-    service.prepare(config)
-    environment = os.environ | config.environment() | {"MILLRACE_TENANT": config.tenant}
-    with (config.home / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            list(service.command(config)), env=environment, stdout=log, stderr=log, cwd=ROOT
-        )
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    # To PostgreSQL it means: do not wait for clients to leave.
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)

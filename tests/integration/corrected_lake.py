@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 
 from catalog.tables import apply_tables
+from jobs.corrections.alert_sources import AlertSources
 from jobs.corrections.corrector import Corrector, Surroundings
 from jobs.corrections.memory import Memory
 from jobs.corrections.report import Report
@@ -22,12 +23,19 @@ from tests.oracle.compare import window_differences
 from tests.oracle.expected import expect_windows
 from tests.oracle.sessions import expected_sessions
 from udfs.device_state import Context
+from udfs.rules.reading import RuleDevice
 from udfs.sessions import gap_after_ms, sessionize
 
 TENANT = "demo"
 OFFLINE_AFTER_MS, INTERVAL_MS = 60_000, 10_000
 NEVER = -1
-JOB_IDS = {"telemetry": "a" * 32, "sessions": "b" * 32}
+JOB_IDS = {"telemetry": "a" * 32, "sessions": "b" * 32, "alerts": "c" * 32}
+NO_RULES = AlertSources(
+    rules=lambda _: [],
+    devices=lambda owners: {owner: RuleDevice(TENANT, owner.partition("/")[2]) for owner in owners},
+    known=lambda _: [],
+    tell=lambda _: None,
+)
 
 
 class Reading(NamedTuple):
@@ -38,6 +46,7 @@ class Reading(NamedTuple):
     event_time_ms: int
     metrics: dict[str, float]
     mark: str = "on_time"
+    place: tuple[float, float] | None = None
 
 
 def registered(owners: Collection[str]) -> Mapping[str, DeviceTerms]:
@@ -51,7 +60,9 @@ def registered(owners: Collection[str]) -> Mapping[str, DeviceTerms]:
 class CorrectedLake:
     """What the stream wrote so far, and one corrector."""
 
-    def __init__(self, folder: Path, put_panes: PutPanes = lambda _: None) -> None:
+    def __init__(
+        self, folder: Path, put_panes: PutPanes = lambda _: None, alerts: AlertSources = NO_RULES
+    ) -> None:
         place = {
             "uri": f"sqlite:///{folder}/catalog.db",
             "warehouse": folder.as_uri(),
@@ -59,11 +70,11 @@ class CorrectedLake:
         }
         self.lake = SqlCatalog("lake", **place)
         apply_tables(self.lake)
-        self.folder, self.put_panes = folder, put_panes
+        self.folder, self.put_panes, self.alerts = folder, put_panes, alerts
         self.readings: list[Reading] = []
         self.checkpoint = 0
         self.watermark_ms = NEVER
-        self.running = {"telemetry", "sessions"}
+        self.running = set(JOB_IDS)
         self.open_since: dict[str, int] = {}
         self.start_corrector()
 
@@ -83,6 +94,7 @@ class CorrectedLake:
             devices=Devices(
                 registered, lambda owners: {o: self.open_since[o] for o in owners & self.open_since.keys()}
             ),
+            alerts=self.alerts,
             still_alone=lambda: None,
         )
         self.corrector = Corrector(self.memory, around)
@@ -200,6 +212,7 @@ def _stored(one: Reading, offset: int) -> dict[str, Any]:
         "event_id": one.event_id,
         "event_time": _moment(one.event_time_ms),
         "metrics": list(one.metrics.items()),
+        "location": None if one.place is None else {"lat": one.place[0], "lon": one.place[1], "alt_m": None},
         "received_at": _moment(one.event_time_ms),
         "source": "test",
         "kafka_partition": 0,

@@ -1,11 +1,9 @@
 """PostgreSQL, Kafka and an HTTP gateway of the ledger tests' own, and a hand that does the stream's work."""
 
-import os
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,13 +18,12 @@ from catalog.ledger_kafka import LedgerLog, Record, open_log
 from catalog.ledger_source import taken
 from catalog.ledger_state import LedgerState
 from catalog.tables import apply_tables
-from jobs.runtime.topics import create_topics
 from millrace.reading import Reading, encode
 from millrace.secrets import load_secrets
-from millrace.settings import ROOT, Settings
+from millrace.settings import Settings
 from millrace.stack.discovery import services
+from tests.integration.own_services import own_services, start, until
 
-PATIENCE_S = 60.0
 PORT_OFFSET = 7_000
 Rows = list[dict[str, Any]]
 Marks = dict[str, str]
@@ -41,7 +38,7 @@ class Books:
         self.carried: dict[tuple[str, int], int] = {}
 
     def start_gateway(self) -> None:
-        self.gateway = _start(self.config, "gateway-http")
+        self.gateway = start(self.config, "gateway-http")
         until(lambda: services()["gateway-http"].ready(self.config))
 
     def kill_gateway(self) -> None:
@@ -139,41 +136,11 @@ def _points(row: dict[str, Any]) -> Iterator[tuple[str, str, str, datetime]]:
 @contextmanager
 def running(home: Path) -> Iterator[Books]:
     """Start the services in a folder; end them at the end."""
-    (home / "jars").symlink_to(ROOT / ".millrace" / "jars")
-    config = Settings(stack="books", home=home, port_offset=PORT_OFFSET, tenant="demo")
-    with ExitStack() as ends:
-        for name in ("postgres", "kafka"):
-            ends.callback(_end, _start(config, name))
-        until(lambda: services()["postgres"].ready(config) and services()["kafka"].ready(config))
+    with own_services(home, "books", PORT_OFFSET, "postgres", "kafka") as config:
         apply_tables(load_lake(config))
-        create_topics(config.address("kafka"))
         found = Books(config)
         found.start_gateway()
-        ends.callback(found.kill_gateway)
-        yield found
-
-
-def _start(config: Settings, name: str) -> subprocess.Popen[bytes]:
-    service = services()[name]
-    service.prepare(config)
-    environment = os.environ | config.environment() | {"MILLRACE_TENANT": config.tenant}
-    with (config.home / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            list(service.command(config)), env=environment, stdout=log, stderr=log, cwd=ROOT
-        )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come in time"
-        time.sleep(0.1)
+        try:
+            yield found
+        finally:
+            found.kill_gateway()

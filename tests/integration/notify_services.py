@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -19,13 +19,13 @@ from api.notifier.postman import Postman
 from api.notifier.seal import load_seal
 from catalog.alert_transitions import Kind, Lifecycle
 from catalog.channel_store import ChannelEntry, ChannelStore
-from catalog.migrations import connect, migrate
+from catalog.migrations import connect
 from catalog.outbox import RuleBook
 from catalog.rule_store import Change, Entry, RuleStore
 from millrace.clock import now_ms
 from millrace.settings import Settings
-from millrace.stack.discovery import services
-from tests.integration.alert_services import at, end, rows, rule, said, start, until
+from tests.integration.alert_services import at, rows, rule, said
+from tests.integration.own_services import own_services
 
 PORT_OFFSET = 11_000
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -201,11 +201,5 @@ class Notifier:
 @contextmanager
 def running(home: Path, names: Sequence[str] = ("postgres",)) -> Iterator[Settings]:
     """Start services in a folder, ready for use; end them at the end."""
-    config = Settings(stack="notices", home=home, port_offset=PORT_OFFSET, tenant="demo")
-    with ExitStack() as ends:
-        for name in names:
-            ends.callback(end, start(config, name))
-        until(lambda: all(services()[name].ready(config) for name in names))
-        with connect(config) as connection:
-            migrate(connection)
+    with own_services(home, "notices", PORT_OFFSET, *names) as config:
         yield config

@@ -1,12 +1,9 @@
 """PostgreSQL, Kafka and an HTTP gateway of the dead letter tests' own; nothing else of a stack runs."""
 
 import json
-import os
-import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -18,16 +15,15 @@ from confluent_kafka import Consumer, TopicPartition
 from fastavro import schemaless_reader
 
 from catalog.lake import load_lake
-from catalog.migrations import connect, migrate
+from catalog.migrations import connect
 from catalog.tables import apply_tables
-from jobs.runtime.topics import create_topics
 from millrace.contracts import avro_schema, topics
 from millrace.reading import Reading, decode
 from millrace.secrets import load_secrets
-from millrace.settings import ROOT, Settings
+from millrace.settings import Settings
 from millrace.stack.discovery import services
+from tests.integration.own_services import own_services, start, until
 
-PATIENCE_S = 60.0
 PORT_OFFSET = 8_000
 Rows = list[dict[str, Any]]
 
@@ -41,8 +37,8 @@ class Refusals:
         self._carried: set[str] = set()
 
     def start_gateway(self) -> None:
-        self.gateway = _start(self.config, "gateway-http")
-        _until(lambda: services()["gateway-http"].ready(self.config))
+        self.gateway = start(self.config, "gateway-http")
+        until(lambda: services()["gateway-http"].ready(self.config))
 
     def stop_gateway(self) -> None:
         assert self.gateway is not None
@@ -137,45 +133,11 @@ def _messages(config: Settings, topic: str) -> Iterator[tuple[int, int, bytes]]:
 @contextmanager
 def running(home: Path) -> Iterator[Refusals]:
     """Start the services in a folder; end them at the end."""
-    (home / "jars").symlink_to(ROOT / ".millrace" / "jars")
-    config = Settings(stack="refusals", home=home, port_offset=PORT_OFFSET, tenant="demo")
-    with ExitStack() as ends:
-        for name in ("postgres", "kafka"):
-            process = _start(config, name)
-            ends.callback(_end, process)
-        _until(lambda: services()["postgres"].ready(config) and services()["kafka"].ready(config))
-        with connect(config) as connection:
-            migrate(connection)
+    with own_services(home, "refusals", PORT_OFFSET, "postgres", "kafka") as config:
         apply_tables(load_lake(config))
-        create_topics(config.address("kafka"))
         found = Refusals(config)
-        ends.callback(found.stop_gateway)
         found.start_gateway()
-        yield found
-
-
-def _start(config: Settings, name: str) -> subprocess.Popen[bytes]:
-    service = services()[name]
-    service.prepare(config)
-    environment = os.environ | config.environment() | {"MILLRACE_TENANT": config.tenant}
-    with (config.home / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            list(service.command(config)), env=environment, stdout=log, stderr=log, cwd=ROOT
-        )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    # To PostgreSQL it means: do not wait for clients to leave.
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the services did not come up"
-        time.sleep(0.1)
+        try:
+            yield found
+        finally:
+            found.stop_gateway()

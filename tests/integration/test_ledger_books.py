@@ -21,7 +21,8 @@ from catalog.ledger_table import LedgerTable
 from catalog.ledger_writer import LedgerWriter
 from millrace.clock import now_ms
 from millrace.reading import Reading
-from tests.integration.ledger_services import Books, rollup, running, until
+from tests.integration.ledger_services import Books, rollup, running
+from tests.integration.own_services import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.sessions]
 

@@ -13,8 +13,9 @@ from catalog.channel_store import ChannelStore
 from catalog.migrations import connect
 from millrace.clock import now_ms
 from millrace.settings import Settings
-from tests.integration.alert_services import alert_id, until
+from tests.integration.alert_services import alert_id
 from tests.integration.notify_services import SIGNING, Outpost, Receiver, running
+from tests.integration.own_services import until
 from udfs.notify.circuit import TOLERATED
 from udfs.notify.signing import is_genuine
 

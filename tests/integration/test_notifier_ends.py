@@ -14,8 +14,8 @@ import pytest
 
 from catalog.migrations import connect
 from millrace.settings import ROOT, Settings
-from tests.integration.alert_services import until
 from tests.integration.notify_services import Outpost, Receiver, running
+from tests.integration.own_services import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
 _numbers = itertools.count(1)

@@ -154,6 +154,17 @@ def test_changes_reach_the_topic_within_two_seconds_in_19_of_20_cases(
     assert sorted(waits)[18] < PROMISED_S
 
 
+def test_tags_reach_the_topic_as_a_json_array_and_without_any_the_attribute_goes(
+    stack: Settings, names: Callable[[str], str], published: Published
+) -> None:
+    device = names("d")
+    owner = f"{stack.tenant}/{device}"
+    ask(stack, "PUT", f"devices/{device}", {"tags": ["spare", "line-3"]})
+    published.until(owner, lambda reading: (reading.attributes or {}).get("tags") == '["line-3","spare"]')
+    ask(stack, "PUT", f"devices/{device}", {})
+    published.until(owner, lambda reading: "tags" not in (reading.attributes or {}))
+
+
 def test_a_deleted_device_goes_back_to_the_default(
     stack: Settings, names: Callable[[str], str], published: Published
 ) -> None:

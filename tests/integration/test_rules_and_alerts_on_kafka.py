@@ -22,7 +22,8 @@ from millrace.contracts import avro_schema, topics
 from millrace.reading import Reading
 from millrace.reading import decode as decode_reading
 from millrace.settings import Settings
-from tests.integration.alert_services import at, rows, rule, running, said, start, until
+from tests.integration.alert_services import at, rows, rule, running, said
+from tests.integration.own_services import start, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
 

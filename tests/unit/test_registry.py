@@ -29,8 +29,10 @@ MINUTE_MS = 60_000
 
 
 def test_the_context_of_the_registry_is_the_one_the_state_machine_takes() -> None:
-    assert Context._fields == device_state.Context._fields
-    assert device_state.Context(*Context("demo/d")).offline_after_ms == DEFAULT_OFFLINE_AFTER_MS
+    shared = len(device_state.Context._fields)
+    assert Context._fields[:shared] == device_state.Context._fields
+    taken = device_state.Context._make(Context("demo/d")[:shared])
+    assert taken.offline_after_ms == DEFAULT_OFFLINE_AFTER_MS
     assert (DEFAULT_OFFLINE_AFTER_MS, DEFAULT_EXPECTED_INTERVAL_MS) == (
         device_state.DEFAULT_OFFLINE_AFTER_MS,
         device_state.DEFAULT_EXPECTED_INTERVAL_MS,
@@ -76,6 +78,25 @@ def test_a_context_without_maintenance_has_no_bounds_of_it() -> None:
     assert set(record(Context("demo/d"), NOW_MS).metrics) == {"offline_after_ms", "expected_interval_ms"}
 
 
+def test_tags_travel_as_a_json_array_and_without_any_the_record_is_what_it_was_before_tags() -> None:
+    tagged = record(Context("demo/d", tags=("line-3", "spare")), NOW_MS).attributes
+    assert tagged == {"site": "", "profile": "default", "firmware": "", "tags": '["line-3","spare"]'}
+    assert record(Context("demo/d"), NOW_MS).attributes == {"site": "", "profile": "default", "firmware": ""}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([], ()),
+        (["spare", "line-3", "spare"], ("line-3", "spare")),
+        (["v1.2:x_y-Z"], ("v1.2:x_y-Z",)),
+        (["x" * 64], ("x" * 64,)),
+    ],
+)
+def test_tags_are_kept_sorted_and_once(given: list[str], kept: tuple[str, ...]) -> None:
+    assert DeviceEntry.model_validate({"device_id": "d", "tags": given}).tags == kept
+
+
 def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "registry.yaml"
     path.write_text(text)
@@ -95,6 +116,9 @@ devices:
 - device_id: pump-1
   site: hall-4
   profile: slow
+  tags:
+  - line-3
+  - spare
 maintenance:
 - site: hall-4
   starts_at: '2026-01-31T12:00:00+00:00'
@@ -120,6 +144,12 @@ def test_a_plain_list_is_a_list_of_devices_and_the_default_profile_is_none(tmp_p
     [
         ("- {device_id: a b}", "devices.0.device_id"),
         ("- {device_id: a, colour: red}", "devices.0.colour"),
+        ("- {device_id: a, tags: [line 3]}", "devices.0.tags.0"),
+        ("- {device_id: a, tags: ['']}", "devices.0.tags.0"),
+        ("- {device_id: a, tags: [-x]}", "devices.0.tags.0"),
+        (f"- {{device_id: a, tags: [{'x' * 65}]}}", "devices.0.tags.0"),
+        ("- {device_id: a, tags: line-3}", "devices.0.tags"),
+        (f"- {{device_id: a, tags: {[f't{n}' for n in range(33)]}}}", "devices.0.tags"),
         ("devices: [{site: s}]", "devices.0.device_id"),
         ("profiles: [{profile: p, expected_interval_s: 60, offline_after_s: 30}]", "every pause is offline"),
         ("profiles: [{profile: default}]", "built in"),

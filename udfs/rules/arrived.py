@@ -49,13 +49,20 @@ class ArrivedRule(NamedTuple):
     definition: str
 
 
+class ArrivedMark(NamedTuple):
+    """A mark of the clock: the log is read up to `log_time_ms` by whom the watermark has come to `due_ms`."""
+
+    due_ms: int
+    log_time_ms: int
+
+
 class Arrived(msgspec.Struct, array_like=True, gc=False):
-    """What came for one shard; `clock_ms` is the log time of the newest mark of the clock, 0 = none."""
+    """What came for one shard; of marks of the clock the newest, None = none came."""
 
     readings: list[ArrivedReading] = []
     contexts: list[ArrivedContext] = []
     rules: list[ArrivedRule] = []
-    clock_ms: int = 0
+    mark: ArrivedMark | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -63,11 +63,12 @@ def import_model(
     is no model.
     """
     model = aws_detector.camel(data)
+    for wrapping in ("properties", "detectorModel", "alarmModel"):
+        model = model.get(wrapping, model) if isinstance(model, dict) else {}
     if not isinstance(model, dict):
         raise _unknown()
-    model = model.get("properties", model)
-    model = model.get("detectorModel", model.get("alarmModel", model))
-    settings = model.get("detectorModelConfiguration", {})
+    settings = model.get("detectorModelConfiguration")
+    settings = settings if isinstance(settings, dict) else {}
     name = str(model.get("detectorModelName") or settings.get("detectorModelName") or "detector")
     translation = _Translation(name, metrics or {}, state)
     try:

@@ -4,7 +4,7 @@ All that must be remembered is one blob per device; what was not touched is not 
 """
 
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import groupby
@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 
 from udfs.rules.alerts import AlertChange
-from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedReading, ArrivedRule, rule_reading
+from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedMark, ArrivedReading, ArrivedRule, rule_reading
 from udfs.rules.reading import RuleDevice
 from udfs.rules.rule_book import RuleBook
-from udfs.rules.rule_timeline import RuleTimeline, known_rule, restored
+from udfs.rules.rule_timeline import KnownRule, RuleTimeline, known_rule, restored
 from udfs.rules.runner import DeviceRunner
 from udfs.rules.runner_state import DeviceState
 
@@ -26,12 +26,16 @@ _log = logging.getLogger("millrace.rules")
 
 
 class KeptDevice(msgspec.Struct, array_like=True):
-    """A device as it is kept; fields added later go to the end and have defaults."""
+    """A device as it is kept; fields added later go to the end and have defaults.
+
+    `judged_ms` is the log time of its newest reading, by which it is known which rules it went by.
+    """
 
     site: str
     profile: str
     tags: tuple[str, ...]
     state: DeviceState
+    judged_ms: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -52,15 +56,23 @@ class Timelines:
         """Return the tenants that have had rules, with them."""
         return self._by_tenant.items()
 
-    def restore(self, name: str, data: bytes) -> None:
-        """Take back what was kept of a rule, by `tenant/rule`."""
-        tenant, _, rule = name.partition("/")
-        for known in restored(data):
+    def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
+        """Take back what was kept of all rules, by `tenant/rule`: in the order of the log, as they came."""
+        versions = [(name, known) for name, data in kept for known in restored(data)]
+        for name, known in sorted(versions, key=lambda one: (one[1].log_time_ms, one[1].version)):
+            tenant, _, rule = name.partition("/")
+            self.put(tenant, rule, known)
+
+    def put(self, tenant: str, rule: str, known: KnownRule) -> None:
+        """Take a version of a rule; one that is no rule is logged, and the one before stays in force."""
+        try:
             self.of(tenant).put(rule, known)
+        except msgspec.ValidationError as error:
+            _log.error("rule_not_understood rule=%s/%s error=%s", tenant, rule, error)
 
 
 class AlertShard:
-    """Judges the readings of some devices; `log_ms` is the newest moment of the log it heard of."""
+    """Judges the readings of some devices."""
 
     def __init__(self, timelines: Timelines) -> None:
         self._timelines = timelines
@@ -68,7 +80,11 @@ class AlertShard:
         self._due_ms: dict[str, int] = {}
         self._queue: list[tuple[int, str]] = []
         self._swept: dict[str, RuleBook] = {}
-        self._log_ms = 0
+        self._judged_ms: dict[str, int] = {}
+        self._marks: deque[ArrivedMark] = deque()
+        # All of the log up to this moment has been read.
+        self._read_ms = 0
+        self._moved = True
         self._touched: set[str] = set()
         self._learned: set[str] = set()
 
@@ -76,15 +92,18 @@ class AlertShard:
         """Take back what was kept of a device."""
         kept = _decoder.decode(data)
         device = RuleDevice(*_names(owner), kept.site, kept.profile, kept.tags)
-        book = self._timelines.of(device.tenant).book_at(self._log_ms)
+        book = self._timelines.of(device.tenant).book_at(kept.judged_ms)
         runner = self._runners[owner] = DeviceRunner(device, book, kept.state)
-        self._keep(owner, runner)
+        self._judged_ms[owner] = kept.judged_ms
+        self._read_ms = max(self._read_ms, kept.judged_ms)
+        self._plan(owner, runner)
 
     def take(self, arrived: Arrived, watermark_ms: int) -> list[AlertChange]:
         """Take what arrived; rules first, since they count only for what the log holds later."""
         changes: list[AlertChange] = []
         for rule in arrived.rules:
             self._learn(rule)
+            self._moved = True
         for context in arrived.contexts:
             changes += self._meet(context)
         by_owner: defaultdict[str, list[ArrivedReading]] = defaultdict(list)
@@ -92,20 +111,19 @@ class AlertShard:
             by_owner[reading[0]].append(reading)
         for owner, readings in by_owner.items():
             changes += self._judge(owner, readings, watermark_ms)
-        if arrived.clock_ms > self._log_ms:
-            self._log_ms = arrived.clock_ms
-            changes += self._sweep()
-        return changes
+        if arrived.mark is not None:
+            self._marks.append(arrived.mark)
+        return changes + self._go_on(watermark_ms)
 
     def pass_time(self, watermark_ms: int) -> list[AlertChange]:
         """Tell what event time brought about on devices whose time has come."""
+        changes = self._go_on(watermark_ms)
         due: list[str] = []
         while self._queue and self._queue[0][0] <= watermark_ms:
             due_ms, owner = heappop(self._queue)
             if self._due_ms.get(owner) == due_ms:
                 del self._due_ms[owner]
                 due.append(owner)
-        changes: list[AlertChange] = []
         for owner in due:
             runner = self._runners[owner]
             changes += runner.pass_time(watermark_ms)
@@ -130,10 +148,7 @@ class AlertShard:
         self._learned.clear()
 
     def _learn(self, arrived: ArrivedRule) -> None:
-        try:
-            self._timelines.of(arrived.tenant).put(arrived.rule, known_rule(arrived))
-        except msgspec.ValidationError as error:
-            _log.error("rule_not_understood rule=%s/%s error=%s", arrived.tenant, arrived.rule, error)
+        self._timelines.put(arrived.tenant, arrived.rule, known_rule(arrived))
         self._learned.add(f"{arrived.tenant}/{arrived.rule}")
 
     def _meet(self, context: ArrivedContext) -> list[AlertChange]:
@@ -157,34 +172,48 @@ class AlertShard:
                 changes += runner.pass_time(watermark_ms)
             changes += runner.take(map(rule_reading, group)).changes
             self._runners[owner] = runner
+            self._judged_ms[owner] = max(readings[-1][2], self._judged_ms.get(owner, 0))
             self._keep(owner, runner)
         return changes
 
-    def _sweep(self) -> list[AlertChange]:
-        """Bring devices up to rules that changed, also those that are silent."""
-        books = {tenant: timeline.book_at(self._log_ms) for tenant, timeline in self._timelines.items()}
+    def _go_on(self, watermark_ms: int) -> list[AlertChange]:
+        """Bring devices up to the rules of a moment up to which all of the log was read, silent ones too."""
+        while self._marks and self._marks[0].due_ms <= watermark_ms:
+            self._read_ms = max(self._read_ms, self._marks.popleft().log_time_ms)
+            self._moved = True
+        if not self._moved:
+            return []
+        self._moved = False
+        books = {tenant: timeline.book_at(self._read_ms) for tenant, timeline in self._timelines.items()}
         changed = {tenant for tenant, book in books.items() if self._swept.get(tenant) is not book}
         self._swept = books
-        changes: list[AlertChange] = []
-        if changed:
-            for owner, runner in self._runners.items():
-                if runner.device.tenant in changed:
-                    runner.use(books[runner.device.tenant])
-                    told = runner.take_rules()
-                    changes += told
-                    if told:
-                        self._keep(owner, runner)
-        return changes
+        told: list[AlertChange] = []
+        for owner, runner in self._runners.items() if changed else ():
+            if runner.device.tenant in changed:
+                told += self._bring_up(owner, runner)
+        return told
+
+    def _bring_up(self, owner: str, runner: DeviceRunner) -> list[AlertChange]:
+        # Where a device's own readings are ahead, it went by the rules of then.
+        read_ms = max(self._read_ms, self._judged_ms.get(owner, 0))
+        runner.use(self._timelines.of(runner.device.tenant).book_at(read_ms))
+        told = runner.take_rules()
+        if told:
+            self._keep(owner, runner)
+        return told
 
     def _runner(self, owner: str) -> DeviceRunner:
         runner = self._runners.get(owner)
         if runner is None:
             device = RuleDevice(*_names(owner))
-            runner = DeviceRunner(device, self._timelines.of(device.tenant).book_at(self._log_ms))
+            runner = DeviceRunner(device, self._timelines.of(device.tenant).book_at(self._read_ms))
         return runner
 
     def _keep(self, owner: str, runner: DeviceRunner) -> None:
         self._touched.add(owner)
+        self._plan(owner, runner)
+
+    def _plan(self, owner: str, runner: DeviceRunner) -> None:
         due_ms = runner.deadline_ms()
         if due_ms is None:
             self._due_ms.pop(owner, None)
@@ -196,8 +225,9 @@ class AlertShard:
         runner = self._runners[owner]
         known = (runner.device.site, runner.device.profile, runner.device.tags)
         if runner.is_busy or any(known):
-            return _encoder.encode(KeptDevice(*known, runner.state))
+            return _encoder.encode(KeptDevice(*known, runner.state, self._judged_ms.get(owner, 0)))
         del self._runners[owner]
+        self._judged_ms.pop(owner, None)
         return None
 
 

@@ -10,4 +10,10 @@ CREATE TABLE IF NOT EXISTS touched_minute (
 CREATE TABLE IF NOT EXISTS touched_range (
   tenant VARCHAR, device_id VARCHAR, hour_ms BIGINT, first_ms BIGINT, last_ms BIGINT,
   found_at_ms BIGINT, grown_at_ms BIGINT, reach_ms BIGINT, not_before_ms BIGINT);
+CREATE TABLE IF NOT EXISTS touched_hour (
+  tenant VARCHAR, device_id VARCHAR, hour_ms BIGINT, first_ms BIGINT, last_ms BIGINT,
+  metrics VARCHAR[], located BOOLEAN, unmarked BOOLEAN, far INTEGER, found_at_ms BIGINT, grown_at_ms BIGINT);
+CREATE TABLE IF NOT EXISTS followed_run (
+  tenant VARCHAR, device_id VARCHAR, rule VARCHAR, form BIGINT, from_ms BIGINT, last_ms BIGINT,
+  until_ms BIGINT, not_before_ms BIGINT, kept BLOB);
 CREATE TABLE IF NOT EXISTS figure (name VARCHAR, value BIGINT);

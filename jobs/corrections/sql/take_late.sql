@@ -1,13 +1,15 @@
 /* query
 owner: data-platform
 reads: [late_rows]
-writes: [touched_minute, touched_range, taken]
+writes: [new_late, touched_minute, touched_range, taken]
 about: >
   Readings that came late and are not taken yet become the minutes and the ranges of event time they touch. Ranges are kept per device and
   hour, so that a device that is late for days needs a bounded number of them.
 */
 CREATE OR REPLACE TEMP TABLE new_late AS
-SELECT tenant, device_id, epoch_ms(event_time) AS event_time_ms, kafka_partition, kafka_offset, mark
+SELECT
+  tenant, device_id, epoch_ms(event_time) AS event_time_ms, map_keys(metrics) AS metrics,
+  location IS NOT NULL AS located, kafka_partition, kafka_offset, mark
 FROM late_rows
 LEFT JOIN taken USING (kafka_partition)
 WHERE kafka_offset >= coalesce(next_offset, 0);

@@ -4,8 +4,8 @@ job: sessions
 apart: true
 about: >
   Everything that says something of a device's presence, in log time: readings, the marks of the clock, what the broker
-  noticed and what the registry knows. All four topics hold Readings. A mark comes every second, so the partition of the
-  clock is never idle; any other that has nothing for 3 s no longer holds log time back. Small fetches let partitions
+  noticed and what the registry knows. All four topics hold Readings. A mark comes every second, so a subtask's partition
+  of the clock is never idle; any other that has nothing for 3 s no longer holds log time back. Small fetches let partitions
   take turns while the job catches up, so that none of them passes for idle (see jobs/runtime/plan.py).
 */
 CREATE TEMPORARY TABLE arrivals (

@@ -1,7 +1,9 @@
 /* source
 owner: data-platform
 about: >
-  The telemetry topic, and the clock marks that let event time pass while it is silent. Flink drops NOT NULL inside a
+  The telemetry topic, and the clock marks that let event time pass while it is silent: each subtask reads a partition
+  of the clock, since one whose partitions are all silent would have no watermark after a restart. Flink deals out
+  partitions of a topic one by one, and looks for new ones when a job starts. Flink drops NOT NULL inside a
   nullable ROW, so the Avro fields of `location` are nullable too. A device whose clock is ahead moves time no further
   than to the moment its reading was received.
 */

@@ -1,0 +1,133 @@
+"""Reads all that a few devices sent around a moment from `iot.readings`, at a bounded cost."""
+
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyiceberg.expressions import BooleanExpression, EqualTo, GreaterThanOrEqual, In, LessThan, NotEqualTo
+from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.table import DataScan, FileScanTask, Table
+from pyiceberg.table.snapshots import Snapshot
+
+from catalog.filters import every, moment, predicate
+from catalog.time_slices import FileSpan, span_of
+
+# Until a table is compacted every checkpoint leaves a file or two: this is an hour of them.
+MOST_FILES: Final = 720
+MOST_ROWS: Final = 1_000_000
+_COLUMNS: Final = ("device_id", "event_time", "metrics", "mark")
+
+
+class Wanted(NamedTuple):
+    """Devices of a tenant in [from_ms, to_ms) of event time; what is nearest to `near_ms` comes first."""
+
+    tenant: str
+    device_ids: frozenset[str]
+    from_ms: int
+    to_ms: int
+    near_ms: int
+
+
+class StoredReading(NamedTuple):
+    """A reading as it was stored; `late` came behind the watermark."""
+
+    time_ms: int
+    metrics: dict[str, float]
+    late: bool
+
+
+class Commit(NamedTuple):
+    """A snapshot of the table, and when the stream committed it, UTC epoch milliseconds."""
+
+    snapshot_id: int
+    committed_ms: int
+
+
+class ReadingWindow(NamedTuple):
+    """Rows of the devices in order of event time, without duplicates; `whole` = no file was left out."""
+
+    rows: pa.Table
+    whole: bool
+
+    def readings(self, device_id: str) -> list[StoredReading]:
+        """Return what one device sent, in order of event time."""
+        own = self.rows.filter(pc.equal(self.rows["device_id"], device_id))
+        columns = (own[name].to_pylist() for name in ("time_ms", "metrics", "mark"))
+        return [
+            StoredReading(time_ms, dict(metrics or ()), mark == "late")
+            for time_ms, metrics, mark in zip(*columns, strict=True)
+        ]
+
+    def points(self, metric: str) -> dict[str, list[tuple[int, float]]]:
+        """Return times and values of one metric by device."""
+        metrics = self.rows["metrics"]
+        values = pc.map_lookup(metrics, pa.scalar(metric, metrics.type.key_type), "first").to_pylist()
+        found: dict[str, list[tuple[int, float]]] = {}
+        devices, times_ms = (self.rows[name].to_pylist() for name in ("device_id", "time_ms"))
+        for device_id, time_ms, value in zip(devices, times_ms, values, strict=True):
+            if value is not None:
+                found.setdefault(device_id, []).append((time_ms, value))
+        return found
+
+
+def current(table: Table) -> Commit | None:
+    """Return the newest commit, None while the table is empty."""
+    return _commit(table.current_snapshot())
+
+
+def as_of(table: Table, time_ms: int) -> Commit | None:
+    """Return the commit that was newest at a time; None before the first, or when it is kept no longer."""
+    return _commit(table.snapshot_as_of_timestamp(time_ms))
+
+
+def of_id(table: Table, snapshot_id: int) -> Commit | None:
+    """Return a commit that the table still has, or None."""
+    return _commit(table.snapshot_by_id(snapshot_id))
+
+
+def _commit(snapshot: Snapshot | None) -> Commit | None:
+    return None if snapshot is None else Commit(snapshot.snapshot_id, snapshot.timestamp_ms)
+
+
+def read_window(table: Table, commit: Commit, wanted: Wanted) -> ReadingWindow:
+    """Read what is wanted from the files nearest to its moment, as many as the bounds allow."""
+    scan = table.scan(_filter(wanted), _COLUMNS, snapshot_id=commit.snapshot_id)
+    event_time = table.schema().find_field("event_time").field_id
+    planned = [(span_of(task.file, event_time), task) for task in scan.plan_files()]
+    planned.sort(key=lambda file: _distance_ms(file[0], wanted.near_ms))
+    chosen = _affordable(planned)
+    return ReadingWindow(_rows(scan, chosen), whole=len(chosen) == len(planned))
+
+
+def _filter(wanted: Wanted) -> BooleanExpression:
+    return every(
+        [
+            predicate(EqualTo, "tenant", wanted.tenant),
+            predicate(In, "device_id", set(wanted.device_ids)),
+            predicate(GreaterThanOrEqual, "event_time", moment(wanted.from_ms)),
+            predicate(LessThan, "event_time", moment(wanted.to_ms)),
+            predicate(NotEqualTo, "mark", "duplicate"),
+        ]
+    )
+
+
+def _distance_ms(file: FileSpan, near_ms: int) -> float:
+    return max(file.from_ms - near_ms, near_ms - file.until_ms, 0)
+
+
+def _affordable(planned: list[tuple[FileSpan, FileScanTask]]) -> list[FileScanTask]:
+    chosen: list[FileScanTask] = []
+    rows = 0
+    for span, task in planned[:MOST_FILES]:
+        rows += span.rows
+        if chosen and rows > MOST_ROWS:
+            break
+        chosen.append(task)
+    return chosen
+
+
+def _rows(scan: DataScan, tasks: list[FileScanTask]) -> pa.Table:
+    reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
+    rows = reader.to_table(tasks)
+    times_ms = pc.divide(pc.cast(rows["event_time"], pa.int64()), 1000)
+    return rows.drop_columns("event_time").append_column("time_ms", times_ms).sort_by("time_ms")

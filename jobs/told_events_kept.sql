@@ -1,0 +1,14 @@
+/* insert
+owner: data-platform
+reads: [kept_events]
+writes: [iot.device_events]
+about: >
+  What happened to devices and sites, for longer than the topic keeps it. The last INSERT of its job, so that operators
+  there were before keep their uids.
+*/
+INSERT INTO lake.iot.device_events
+SELECT
+  event_id, type, tenant, device_id, site,
+  TO_TIMESTAMP_LTZ(event_time, 3) AS event_time, TO_TIMESTAMP_LTZ(detected_at, 3) AS detected_at,
+  cause, part_of, devices, details
+FROM kept_events

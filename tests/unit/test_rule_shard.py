@@ -1,0 +1,141 @@
+"""The devices of a shard: what arrives in, changes of alerts out, and blobs that outlive a restart."""
+
+import json
+from typing import Any
+
+from udfs.rules.alerts import AlertChange
+from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedMark, ArrivedReading, ArrivedRule
+from udfs.rules.shard import AlertShard, Timelines
+
+NEVER_MS = -(2**62)
+
+
+def rule(
+    log_time_ms: int, version: int = 1, *, scope: dict[str, Any] | None = None, **when: Any
+) -> ArrivedRule:
+    condition = {"kind": "threshold", "metric": "t", "raise_above": 80} | when
+    definition = {"rule": "hot", "scope": scope or {}, "when": condition}
+    return ArrivedRule("acme", "hot", version, log_time_ms, "enabled", json.dumps(definition))
+
+
+def sent(device: str, at_ms: int, t: float, log_ms: int | None = None) -> ArrivedReading:
+    return ArrivedReading(
+        f"acme/{device}", at_ms, at_ms if log_ms is None else log_ms, f"{{t={t}}}", None, None
+    )
+
+
+def kinds(changes: list[AlertChange]) -> list[tuple[str, str, int]]:
+    return [(change.device_id, change.kind, change.at_ms) for change in changes]
+
+
+def carried(shard: AlertShard) -> AlertShard:
+    """Return the shard that a restart makes of what was kept."""
+    timelines = Timelines()
+    # Keyed state gives them back in any order.
+    timelines.restore(sorted(shard.take_learned()))
+    again = AlertShard(timelines)
+    for owner, kept in shard.take_touched():
+        if kept is not None:
+            again.restore(owner, kept)
+    return again
+
+
+def test_an_open_alert_outlives_a_restart() -> None:
+    shard = AlertShard(Timelines())
+    raised = shard.take(Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    again = carried(shard)
+    cleared = again.take(Arrived(readings=[sent("a", 9_000, 70)]), NEVER_MS)
+    assert kinds(raised + cleared) == [("a", "raised", 5_000), ("a", "cleared", 9_000)]
+    assert raised[0].alert_id == cleared[0].alert_id
+
+
+def test_rules_come_back_in_the_order_of_the_log_not_of_their_names() -> None:
+    shard = AlertShard(Timelines())
+    edited = rule(0)._replace(rule="a-edited", definition=rule(0).definition.replace('"hot"', '"a-edited"'))
+    changes = shard.take(Arrived(rules=[rule(0), edited], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    # The edit was read ahead of a reading that lies before it in the log.
+    shard.take(Arrived(rules=[edited._replace(version=2, log_time_ms=20_000)]), NEVER_MS)
+    changes += carried(shard).take(Arrived(readings=[sent("a", 15_000, 91)]), NEVER_MS)
+    assert [(change.rule, change.kind) for change in changes] == [("hot", "raised"), ("a-edited", "raised")]
+
+
+def test_a_version_that_is_no_rule_does_not_prevent_a_restart() -> None:
+    shard = AlertShard(Timelines())
+    wrong = rule(6_000, version=2, kind="from the future")
+    shard.take(Arrived(rules=[rule(0), wrong], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    cleared = carried(shard).take(Arrived(readings=[sent("a", 9_000, 70)]), NEVER_MS)
+    assert kinds(cleared) == [("a", "cleared", 9_000)]
+
+
+def test_silence_is_told_after_a_restart_too() -> None:
+    shard = AlertShard(Timelines())
+    absent = ArrivedRule(
+        "acme", "gone", 1, 0, "enabled", '{"rule": "gone", "when": {"kind": "absence", "after_s": 30}}'
+    )
+    shard.take(Arrived(rules=[absent], readings=[sent("a", 5_000, 1)]), NEVER_MS)
+    again = carried(shard)
+    assert again.deadline_ms() is not None
+    found = [change for at_ms in range(6_000, 60_000, 1_000) for change in again.pass_time(at_ms)]
+    assert kinds(found) == [("a", "raised", 35_000)]
+
+
+def test_late_readings_say_nothing_now() -> None:
+    shard = AlertShard(Timelines())
+    shard.take(Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 70), sent("a", 60_000, 70)]), NEVER_MS)
+    assert shard.take(Arrived(readings=[sent("a", 20_000, 95, log_ms=61_000)]), 50_000) == []
+
+
+def test_a_reading_out_of_order_takes_back_what_was_not_so() -> None:
+    shard = AlertShard(Timelines())
+    arrived = Arrived(rules=[rule(0, for_s=4)], readings=[sent("a", 5_000, 90), sent("a", 10_000, 90)])
+    changes = shard.take(arrived, NEVER_MS)
+    changes += shard.take(Arrived(readings=[sent("a", 7_000, 70, log_ms=10_500)]), NEVER_MS)
+    assert kinds(changes) == [("a", "raised", 10_000), ("a", "withdrawn", 10_000)]
+
+
+def test_a_device_that_moves_out_of_scope_has_no_alert_any_more() -> None:
+    shard = AlertShard(Timelines())
+    north = ArrivedContext("acme/a", "north", "", ())
+    first = Arrived(
+        rules=[rule(0, scope={"sites": ["north"]})], contexts=[north], readings=[sent("a", 5_000, 90)]
+    )
+    changes = shard.take(first, NEVER_MS)
+    changes += shard.take(Arrived(contexts=[north._replace(site="south")]), NEVER_MS)
+    assert kinds(changes) == [("a", "raised", 5_000), ("a", "cleared", 5_000)]
+
+
+def test_a_silent_device_hears_of_an_edit_by_the_clock() -> None:
+    shard = AlertShard(Timelines())
+    shard.take(
+        Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)], mark=ArrivedMark(-5_000, 5_000)), -5_000
+    )
+    elsewhere = rule(9_000, version=2, scope={"devices": ["b"]})
+    assert shard.take(Arrived(rules=[elsewhere], mark=ArrivedMark(-500, 9_500)), -500) == []
+    # The clock is ahead of a partition that is still being read: the log is not read up to its mark.
+    assert shard.take(Arrived(mark=ArrivedMark(500, 10_500)), -500) == []
+    assert kinds(shard.take(Arrived(mark=ArrivedMark(1_500, 11_500)), 600)) == [("a", "cleared", 5_000)]
+
+
+def test_devices_without_rules_leave_nothing_behind() -> None:
+    shard = AlertShard(Timelines())
+    shard.take(Arrived(rules=[rule(0, scope={"devices": ["b"]})], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    assert list(shard.take_touched()) == []
+    assert shard.deadline_ms() is None
+
+
+def test_what_is_done_with_is_not_kept() -> None:
+    shard = AlertShard(Timelines())
+    shard.take(Arrived(contexts=[ArrivedContext("acme/a", "north", "", ())]), NEVER_MS)
+    assert [kept is not None for _, kept in shard.take_touched()] == [True]
+    shard.take(Arrived(contexts=[ArrivedContext("acme/a", "", "", ())]), NEVER_MS)
+    assert list(shard.take_touched()) == [("acme/a", None)]
+
+
+def test_a_device_that_goes_on_sending_does_not_pile_up_readings() -> None:
+    shard = AlertShard(Timelines())
+    shard.take(Arrived(rules=[rule(0)]), NEVER_MS)
+    for at_ms in range(2_000, 1_000_000, 1_000):
+        shard.take(Arrived(readings=[sent("a", at_ms, 70)]), at_ms - 10_000)
+    ((_, kept),) = shard.take_touched()
+    assert kept is not None
+    assert len(kept) < 1_000
