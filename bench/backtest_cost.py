@@ -28,6 +28,7 @@ from udfs.rules.population import Population
 
 GOAL_S: Final = 10.0
 ROUNDS: Final = 3
+HEADINGS: Final = ("rule", "kind", "rows", "fired", "seconds", "CPU s", "like DuckDB")
 OTHERS: Final[dict[str, dict[str, Any]]] = {
     "pressure falls": {"kind": "rate_of_change", "metric": "pressure_hpa", "per_s": 3600, "above": 3},
     "silent station": {"kind": "absence", "after_s": 10_800},
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def _show(table: Table, recording: Recording) -> float:
-    shown, slowest_s = Shown("rule", "kind", "rows read", "fired", "seconds", "CPU s", "like DuckDB"), 0.0
+    shown, slowest_s = Shown(*HEADINGS, box=None, pad_edge=False), 0.0
     for name, when in ({name: case.when for name, case in CASES.items()} | OTHERS).items():
         found, seconds, cpu_s = _fastest(table, when, recording)
         slowest_s = max(slowest_s, seconds)

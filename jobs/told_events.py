@@ -52,4 +52,4 @@ def key_of(event: Row) -> str:
 def provide(tables: StreamTableEnvironment) -> dict[str, Table]:
     """Add the step; return its views: the same, but statements that share one share its operators' uids."""
     told = keyed_step(tables, "device_changes", key_of, AdvanceSite(), EVENT, "advance-sites")
-    return {name: tables.from_data_stream(told) for name in HEADER["provides"]}
+    return {name: tables.from_data_stream(told) for name in ("told_events", "kept_events")}
