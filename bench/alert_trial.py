@@ -161,7 +161,7 @@ def _over(alerts: Iterable[Found]) -> int:
 
 
 def _compare(
-    settings: Settings, recording: Recording, conditions: Conditions, wanted: list[Found]
+    settings: Settings, recording: Recording, conditions: Conditions, wanted: list[Found], messages: int
 ) -> Figures:
     history = stored_history(settings, recording.prefix)
     backtests = {
@@ -175,16 +175,23 @@ def _compare(
     marks = Counter(stored_readings(settings, recording.prefix, "mark")["mark"].to_pylist())
     cases = _cases(conditions, recording.prefix, wanted, places, backtests)
     return Figures(
-        messages=0,
+        messages=messages,
         duplicates=marks["duplicate"],
         late=marks["late"],
         cases=cases,
         told=dict(history.kinds),
         sending_s=0.0,
         settled_s=0.0,
-        differences=[line for place, found in places.items() for line in differences(place, wanted, found)]
-        + [f"the trial shows nothing of {case.case}: no alert" for case in cases if not case.expected],
+        differences=[
+            *_readings_missing(marks.total(), messages),
+            *(line for place, found in places.items() for line in differences(place, wanted, found)),
+            *(f"the trial shows nothing of {case.case}: no alert" for case in cases if not case.expected),
+        ],
     )
+
+
+def _readings_missing(stored: int, messages: int) -> list[str]:
+    return [] if stored == messages else [f"iot.readings: {stored:,} rows of {messages:,} messages"]
 
 
 def _cases(
