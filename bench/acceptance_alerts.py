@@ -41,7 +41,7 @@ def acceptance(
     start: Annotated[str | None, typer.Option(help="RFC 3339 time at which event time begins.")] = None,
     speed: Annotated[float | None, typer.Option(min=1, help="Seconds of event time sent in one.")] = None,
     kill: Annotated[Victim | None, typer.Option(help="kill -9 this in the middle.")] = None,
-    patience: Annotated[float, typer.Option(help="Seconds without progress before comparing.")] = 120.0,
+    patience: Annotated[float, typer.Option(help="Seconds without progress before comparing.")] = 180.0,
     run: Annotated[str | None, typer.Option(help="Name of the run, before every device and rule.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Figures as JSON.")] = False,
 ) -> None:

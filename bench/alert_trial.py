@@ -86,10 +86,11 @@ def run_alert_trial(settings: Settings, trial: Trial, run: str, patience_s: floa
         messages = _send(settings, recording, trial.speed or recording.judged.speed, trial.kill)
         sending_s = time.monotonic() - began
         say(f"{messages:,} messages sent")
-        ready = (messages, *2 * (len(wanted), _over(wanted)))
+        alerts = (len(wanted), _over(wanted))
+        ready = (messages, *alerts, *alerts)
         settled_s = _settle(settings, recording.prefix, conditions, ready, patience_s, say)
-        figures = _compare(settings, recording, conditions, wanted)
-    return figures._replace(messages=messages, sending_s=round(sending_s, 1), settled_s=round(settled_s, 1))
+        figures = _compare(settings, recording, conditions, wanted, messages)
+    return figures._replace(sending_s=round(sending_s, 1), settled_s=round(settled_s, 1))
 
 
 def _expectation(recording: Recording, conditions: Conditions) -> tuple[list[str], list[Found]]:

@@ -21,19 +21,22 @@ def rules_by_api(
 ) -> Iterator[None]:
     """Create a rule for these devices by each condition, wait until all are in force; delete them at the end.
 
-    MillraceError when the API refuses one.
+    MillraceError when the API refuses one, or does not answer, also within.
     """
-    with httpx.Client(base_url=f"http://{settings.address('api')}", headers=_USER, timeout=30) as api:
-        made: list[str] = []
-        try:
-            for rule, when in conditions.items():
-                _create(api, {"rule": rule, "scope": {"devices": devices}, "when": when})
-                made.append(rule)
-            time.sleep(_IN_FORCE_S)
-            yield
-        finally:
-            for rule in made:
-                api.delete(f"/rules/{rule}", headers={"If-Match": "*"}).raise_for_status()
+    try:
+        with httpx.Client(base_url=f"http://{settings.address('api')}", headers=_USER, timeout=30) as api:
+            made: list[str] = []
+            try:
+                for rule, when in conditions.items():
+                    _create(api, {"rule": rule, "scope": {"devices": devices}, "when": when})
+                    made.append(rule)
+                time.sleep(_IN_FORCE_S)
+                yield
+            finally:
+                for rule in made:
+                    api.delete(f"/rules/{rule}", headers={"If-Match": "*"}).raise_for_status()
+    except httpx.HTTPError as error:
+        raise MillraceError(f"{error}", where="the API", mend="See `millrace status`.") from error
 
 
 def _create(api: httpx.Client, rule: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from millrace.clock import now_ms
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
-# What the stack promises: a version is in force for what the log holds from 1 s after it.
-DELAY_MS: Final = 1_000
+# What the stack promises: a version is in force for what the log holds from 3 s after it.
+DELAY_MS: Final = 3_000
 _PATIENCE_S: Final = 60.0
 Definition = dict[str, Any]
 

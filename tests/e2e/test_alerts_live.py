@@ -17,7 +17,7 @@ pytestmark = [
 ]
 PATIENCE_S = 60.0
 # Before any other recording of the stack: time goes forward as in a real stream.
-TRIAL = Trial("skab", limit=3_000, start_ms=from_iso("2000-01-01T00:00:00Z"))
+TRIAL = Trial("skab", limit=3_000, start_ms=from_iso("2000-01-01T00:00:00Z"), speed=200)
 
 
 def test_live_alerts_stored_ones_and_those_of_a_backtest_are_the_ones_of_window_queries(

@@ -124,12 +124,12 @@ CASES: dict[str, tuple[list[Record], list[Expected]]] = {
             rule(0, 1, hot(80, device="edited")),
             sent("edited", 5, 75),
             rule(10, 2, hot(70, device="edited")),
-            # The version of 10 s is in force for what the log holds from 11 s on.
-            sent("edited", 10.5, 76),
-            sent("edited", 11.5, 76),
-            sent("edited", 13, 60),
+            # The version of 10 s is in force for what the log holds from 13 s on.
+            sent("edited", 12.5, 76),
+            sent("edited", 13.5, 76),
+            sent("edited", 15, 60),
         ],
-        [Expected("raised", "hot-edited", 2, 11.5, 11.5), Expected("cleared", "hot-edited", 2, 11.5, 13)],
+        [Expected("raised", "hot-edited", 2, 13.5, 13.5), Expected("cleared", "hot-edited", 2, 13.5, 15)],
     ),
     "disabled": (
         [

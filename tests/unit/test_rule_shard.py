@@ -110,10 +110,10 @@ def test_a_silent_device_hears_of_an_edit_by_the_clock() -> None:
         Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)], mark=ArrivedMark(-5_000, 5_000)), -5_000
     )
     elsewhere = rule(9_000, version=2, scope={"devices": ["b"]})
-    assert shard.take(Arrived(rules=[elsewhere], mark=ArrivedMark(-500, 9_500)), -500) == []
+    assert shard.take(Arrived(rules=[elsewhere], mark=ArrivedMark(1_500, 11_500)), 1_500) == []
     # The clock is ahead of a partition that is still being read: the log is not read up to its mark.
-    assert shard.take(Arrived(mark=ArrivedMark(500, 10_500)), -500) == []
-    assert kinds(shard.take(Arrived(mark=ArrivedMark(1_500, 11_500)), 600)) == [("a", "cleared", 5_000)]
+    assert shard.take(Arrived(mark=ArrivedMark(2_500, 12_500)), 1_500) == []
+    assert kinds(shard.take(Arrived(mark=ArrivedMark(3_500, 13_500)), 2_600)) == [("a", "cleared", 5_000)]
 
 
 def test_devices_without_rules_leave_nothing_behind() -> None:

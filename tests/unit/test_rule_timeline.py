@@ -31,11 +31,11 @@ def version_at(timeline: RuleTimeline, log_time_ms: int) -> int | None:
     return one.version if one else None
 
 
-def test_a_version_is_in_force_from_a_second_after_it() -> None:
+def test_a_version_is_in_force_from_three_seconds_after_it() -> None:
     timeline = RuleTimeline()
     timeline.put("hot", known(1, 10_000))
     timeline.put("hot", known(2, 20_000))
-    moments = [10_999, 11_000, 20_999, 21_000, 30_000, 12_000]
+    moments = [12_999, 13_000, 22_999, 23_000, 30_000, 14_000]
     assert [version_at(timeline, at_ms) for at_ms in moments] == [None, 1, 1, 2, 2, 1]
 
 
@@ -44,7 +44,7 @@ def test_what_is_out_of_force_judges_nothing(state: str) -> None:
     timeline = RuleTimeline()
     timeline.put("hot", known(1, 0))
     timeline.put("hot", known(2, 5_000, state=state))
-    assert [version_at(timeline, at_ms) for at_ms in (5_999, 6_000)] == [1, None]
+    assert [version_at(timeline, at_ms) for at_ms in (7_999, 8_000)] == [1, None]
 
 
 def test_the_same_and_older_versions_change_nothing() -> None:

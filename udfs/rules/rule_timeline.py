@@ -14,7 +14,7 @@ from udfs.rules.arrived import ArrivedRule
 from udfs.rules.model import Rule
 from udfs.rules.rule_book import RuleBook
 
-DELAY_MS: Final = 1_000
+DELAY_MS: Final = 3_000
 # How far the partitions of the log may be apart while a job catches up, and changes of a rule within it.
 KEEP_MS: Final = 60_000
 MOST_KEPT: Final = 64
