@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from millrace.secrets import load_secrets
 from millrace.settings import ROOT, Settings, settings
@@ -21,6 +23,10 @@ ENVIRONMENT = {
     "MILLRACE_FLINK__JOBMANAGER_MEMORY": "800m",
     "MILLRACE_FLINK__CHECKPOINT_INTERVAL_MS": "2000",
 }
+
+# How fast a case runs says something of the machine, not of the code.
+hypothesis_settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("millrace")
 
 
 def _millrace(*words: str) -> None:
