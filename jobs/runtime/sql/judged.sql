@@ -6,7 +6,8 @@ urgent: true
 about: >
   Everything that rules are judged by: readings, the marks of the clock, what the registry knows of devices, and the rules
   themselves. All four topics hold Readings. Event time is that of `telemetry`; rules and contexts have none, so theirs is
-  the far end of time and holds nobody back.
+  the far end of time and holds nobody back. Small fetches let partitions take turns, so that a rule does not come long after
+  the readings that were sent after it.
 */
 CREATE TEMPORARY TABLE judged (
   topic STRING NOT NULL METADATA VIRTUAL,
@@ -30,6 +31,7 @@ CREATE TEMPORARY TABLE judged (
   'topic' = 'telemetry;telemetry.clock;device-context;rules',
   'properties.bootstrap.servers' = '{bootstrap}',
   'properties.group.id' = 'millrace-alerts',
+  'properties.max.partition.fetch.bytes' = '65536',
   'scan.startup.mode' = 'earliest-offset',
   'scan.watermark.idle-timeout' = '{idle_partition_ms} ms',
   'format' = 'avro'
