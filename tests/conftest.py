@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "MILLRACE_REDIS__MAX_MEMORY": "512mb",
     "MILLRACE_FLINK__TASKMANAGER_MEMORY": "2g",
     "MILLRACE_FLINK__JOBMANAGER_MEMORY": "800m",
-    "MILLRACE_FLINK__CHECKPOINT_INTERVAL_MS": "2000",
+    "MILLRACE_FLINK__CHECKPOINT_INTERVAL_MS": "4000",
 }
 
 # How fast a case runs says something of the machine, not of the code.

@@ -11,6 +11,7 @@ import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 
+from jobs.runtime.event_clock import TOLD_BY
 from jobs.runtime.log_history import read_history
 from jobs.runtime.udf_classify import TOPIC
 from millrace.settings import settings
@@ -24,6 +25,7 @@ COLUMNS = (
     "topic", "owner", "identity", "event_time_ms", "partition", "offset", "log_time", "metrics", "lat", "lon",
     "told",
 )  # fmt: skip
+CLOCK = "telemetry.clock"
 _READING = ("owner", "event_time_ms", "log_time", "metrics", "lat", "lon")
 _Shards = defaultdict[int, Arrived]
 
@@ -49,8 +51,10 @@ class GatherJudged(ScalarFunction):  # type: ignore[misc]
         readings = rows[rows["topic"] == TOPIC]
         if len(readings):
             self._take_readings(readings, shards)
-        if len(readings) < len(rows):
-            self._take_notices(rows[rows["topic"] != TOPIC], shards)
+        # Marks of the clock's other partitions only move watermarks.
+        told = rows[(rows["topic"] != TOPIC) & ((rows["topic"] != CLOCK) | (rows["partition"] == TOLD_BY))]
+        if len(told):
+            self._take_notices(told, shards)
         laid: list[list[str] | None] = [None] * len(rows)
         laid[-1] = [f"{shard} {encode(arrived)}" for shard, arrived in shards.items()]
         return pd.Series(laid, dtype=object)
