@@ -47,6 +47,7 @@ def _rows(figures: AlertStormFigures) -> list[tuple[str, str]]:
         ("restarts of the job", f"{figures.restarts:,}"),
         ("alerts", f"{figures.alerts:,}"),
         ("records that repeated another", f"{figures.repeated:,}"),
+        ("retroactive alerts besides, of late readings", f"{figures.retroactive:,}"),
         ("reading to alert, p50 / p99 / worst", " / ".join(f"{ms:,} ms" for ms in figures.told)),
         ("told by webhook: raised / cleared", f"{figures.notices_raised:,} / {figures.notices_cleared:,}"),
         ("settled after the last reading", f"{figures.settled_s:.1f} s"),

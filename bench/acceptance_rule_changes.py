@@ -51,6 +51,7 @@ def _rows(figures: RuleChangeFigures) -> list[tuple[str, str]]:
         ("change to in force, p50 / p99 / worst", " / ".join(f"{ms:,} ms" for ms in figures.in_force)),
         ("alerts / by edited versions", f"{figures.alerts:,} / {figures.by_edited_versions:,}"),
         ("records that repeated another", f"{figures.repeated:,}"),
+        ("retroactive alerts besides, of late readings", f"{figures.retroactive:,}"),
         ("reading to alert, p50 / p99 / worst", " / ".join(f"{ms:,} ms" for ms in figures.told)),
         ("settled after the last reading", f"{figures.settled_s:.1f} s"),
     ]

@@ -18,12 +18,17 @@ _LATECOMERS_S: Final = 5.0
 
 
 class Judged(NamedTuple):
-    """What the log held, and what `alerts` told of it."""
+    """What the log held, and what the stream told of it.
+
+    `retroactive` are alerts that corrections raised besides, of readings the stream called late: they go by
+    the version of when they are raised, and nobody is told.
+    """
 
     versions: list[Version]
     out_of_order: int
     expected: list[Alert]
     told: list[LogRecord]
+    retroactive: int
     verdict: Verdict
     settled_s: float
 
@@ -35,15 +40,20 @@ def judge_log(settings: Settings, begin: Begin, waves: Waves, patience_s: float)
     expected = alerts_of(versions, readings, DELAY_MS)
     changes = len(expected) + sum(alert.cleared_ms is not None for alert in expected)
 
+    def live() -> list[LogRecord]:
+        return [one for one in alerts_in(settings, begin, waves.prefix) if not one.fields["retroactive"]]
+
     def look() -> tuple[int]:
-        told = alerts_in(settings, begin, waves.prefix)
+        told = live()
         return (len({(instance_of(record.fields), record.fields["kind"]) for record in told}),)
 
     settled_s = wait_until(look, (changes,), patience_s)
     time.sleep(_LATECOMERS_S)
-    told = alerts_in(settings, begin, waves.prefix)
+    told = live()
+    others = {one.fields["alert_id"] for one in alerts_in(settings, begin, waves.prefix)}
+    others -= {one.fields["alert_id"] for one in told}
     verdict = judge_alerts(expected, (record.fields for record in told))
-    return Judged(versions, out_of_order(readings), expected, told, verdict, settled_s)
+    return Judged(versions, out_of_order(readings), expected, told, len(others), verdict, settled_s)
 
 
 def delays_ms(told: Collection[LogRecord]) -> list[int]:

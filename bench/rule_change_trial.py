@@ -48,6 +48,7 @@ class RuleChangeFigures(NamedTuple):
     alerts: int
     by_edited_versions: int
     repeated: int
+    retroactive: int
     told: Delays
     settled_s: float
     differences: list[str]
@@ -97,6 +98,7 @@ def _figures(
         alerts=found.verdict.alerts,
         by_edited_versions=sum(alert.version > 1 for alert in found.expected),
         repeated=found.verdict.repeated,
+        retroactive=found.retroactive,
         told=told,
         settled_s=round(found.settled_s, 1),
         differences=[
