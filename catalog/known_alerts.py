@@ -1,4 +1,4 @@
-"""Alerts of some devices and rules that are known already, however they became known."""
+"""Alerts that are known already, however they became known, and which of them the stream stands behind."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from catalog.statements import statements
+from udfs.rules.condition import Severity
 
 
 class KnownAlert(NamedTuple):
@@ -38,3 +39,31 @@ def known_alerts(
     }
     with connection.cursor(row_factory=class_row(KnownAlert)) as cursor:
         return cursor.execute(statements("known_alerts")["lasting"], asked).fetchall()
+
+
+class Unconfirmed(NamedTuple):
+    """A live alert that was told, and of which it is not known yet whether the stream stands behind it."""
+
+    tenant: str
+    alert_id: str
+    device_id: str
+    site: str
+    rule: str
+    rule_version: int
+    severity: Severity
+    onset_ms: int
+    at_ms: int
+    shadow: bool
+
+
+def unconfirmed_alerts(connection: Connection, until_ms: int, limit: int) -> list[Unconfirmed]:
+    """Return those of which the stream last spoke at or before an event time, oldest first."""
+    with connection.cursor(row_factory=class_row(Unconfirmed)) as cursor:
+        asked = {"until_ms": until_ms, "limit": limit}
+        return cursor.execute(statements("known_alerts")["unconfirmed"], asked).fetchall()
+
+
+def confirm_alerts(connection: Connection, alerts: Collection[Unconfirmed]) -> None:
+    """Remember that the stream stands behind these."""
+    asked = {"tenants": [one.tenant for one in alerts], "ids": [one.alert_id for one in alerts]}
+    connection.execute(statements("known_alerts")["confirm"], asked)

@@ -1,6 +1,7 @@
 """Changes of alerts: the rules of all devices of a shard, one call for what a batch of the log brings."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
@@ -8,6 +9,7 @@ from pyflink.datastream.state import MapState, MapStateDescriptor
 from pyflink.table import StreamTableEnvironment, Table
 
 from jobs.runtime.keyed_step import keyed_step
+from millrace.clock import now_ms
 from udfs.rules.alerts import AlertChange
 from udfs.rules.arrived import decode
 from udfs.rules.shard import AlertShard, Timelines
@@ -30,12 +32,14 @@ class JudgeShard(KeyedProcessFunction):  # type: ignore[misc]
 
     _devices: MapState
     _rules: MapState
+    _held: MapState
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the states; a savepoint finds them by these names."""
         kind = Types.PRIMITIVE_ARRAY(Types.BYTE())
         self._devices = runtime_context.get_map_state(MapStateDescriptor("devices", _TEXT, kind))
         self._rules = runtime_context.get_map_state(MapStateDescriptor("rules", _TEXT, kind))
+        self._held = runtime_context.get_map_state(MapStateDescriptor("held", _LONG, kind))
         self._timelines = Timelines()
         self._shards: dict[str, AlertShard] = {}
         self._timers_ms: dict[str, int] = {}
@@ -43,7 +47,7 @@ class JudgeShard(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: Row, ctx: KeyedProcessFunction.Context) -> Iterator[Row]:
         """Take what a batch of the log brought to a shard; yield what became of alerts."""
         shard = self._shard(value[0])
-        changes = shard.take(decode(value[1]), ctx.timer_service().current_watermark())
+        changes = shard.take(decode(value[1]), ctx.timer_service().current_watermark(), now_ms())
         return self._told(value[0], shard, changes, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Row]:
@@ -61,6 +65,7 @@ class JudgeShard(KeyedProcessFunction):  # type: ignore[misc]
             shard = self._shards[key] = AlertShard(self._timelines)
             for owner, data in self._devices.items():
                 shard.restore(owner, data)
+            shard.restore_held(self._held.items())
         return shard
 
     def _told(
@@ -68,11 +73,8 @@ class JudgeShard(KeyedProcessFunction):  # type: ignore[misc]
     ) -> Iterator[Row]:
         for name, data in shard.take_learned():
             self._rules.put(name, data)
-        for owner, kept in shard.take_touched():
-            if kept is None:
-                self._devices.remove(owner)
-            else:
-                self._devices.put(owner, kept)
+        _keep(self._devices, shard.take_touched())
+        _keep(self._held, shard.take_held())
         self._set_timer(key, shard.deadline_ms(), ctx)
         for change in changes:
             yield _row(change)
@@ -85,6 +87,14 @@ class JudgeShard(KeyedProcessFunction):  # type: ignore[misc]
         if known_ms is None or timer_ms < known_ms:
             self._timers_ms[key] = timer_ms
             ctx.timer_service().register_event_time_timer(timer_ms)
+
+
+def _keep(state: MapState, changed: Iterable[tuple[Any, bytes | None]]) -> None:
+    for name, data in changed:
+        if data is None:
+            state.remove(name)
+        else:
+            state.put(name, data)
 
 
 def _row(change: AlertChange) -> Row:

@@ -19,6 +19,8 @@ class Topic(BaseModel):
     """One Kafka topic as its YAML file declares it; an unknown key is refused.
 
     `per_subtask`: each subtask of a job reads a partition of its own, so there are at least as many.
+    `marked`: the clock's marks lie on every partition too, under a key that is nobody's: they say up to when
+    a reader knows all changes, and tell its event time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -30,6 +32,7 @@ class Topic(BaseModel):
     key: Literal["tenant/device_id", "none"]
     partitions: int = Field(ge=1)
     per_subtask: bool = False
+    marked: bool = False
     retention_hours: int = Field(ge=1)
     cleanup: Literal["delete", "compact"]
     dead_letter: str | None

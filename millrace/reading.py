@@ -3,12 +3,15 @@
 import struct
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastavro import schemaless_reader
 
 from millrace.contracts import avro_schema
+
+# The key of the clock's marks, which are of no tenant and no device, on topics that hold other records too.
+MARK_KEY: Final = b"/"
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

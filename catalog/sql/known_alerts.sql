@@ -1,8 +1,10 @@
 /* statements
 owner: data-platform
-about: What is known of alerts of some devices and rules, for whoever looks for more of them.
+about: >
+  What is known of alerts of some devices and rules, for whoever looks for more of them; and which of them the stream stands
+  behind.
 reads: alert
-writes: nothing
+writes: alert (confirmed)
 */
 
 -- name: lasting
@@ -20,3 +22,14 @@ FROM (
 ) AS placed
 WHERE end_ms IS NULL OR end_ms >= %(from_ms)s
 ORDER BY onset_ms, alert_id;
+
+-- name: unconfirmed
+SELECT tenant, alert_id, device_id, site, rule, rule_version, severity, onset_ms, at_ms, shadow
+FROM alert
+WHERE at_ms <= %(until_ms)s AND NOT confirmed AND NOT retroactive AND NOT withdrawn
+ORDER BY at_ms
+LIMIT %(limit)s;
+
+-- name: confirm
+UPDATE alert SET confirmed = true
+WHERE (tenant, alert_id) IN (SELECT * FROM unnest(%(tenants)s::text[], %(ids)s::text[]));

@@ -1,11 +1,11 @@
 """What others know that late readings are judged by, and where alerts go."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pyiceberg.table import Table
 
-from catalog.known_alerts import KnownAlert, known_alerts
+from catalog.known_alerts import KnownAlert, Unconfirmed, confirm_alerts, known_alerts, unconfirmed_alerts
 from catalog.migrations import connect
 from catalog.registry import Context, context_of
 from catalog.rule_store import RuleStore, StoredRule
@@ -13,6 +13,8 @@ from jobs.corrections.alert_topic import AlertTopic
 from millrace.settings import Settings
 from udfs.rules.alerts import AlertChange
 from udfs.rules.reading import RuleDevice
+
+MOST_UNCONFIRMED: Final = 1_000
 
 
 class Asked(NamedTuple):
@@ -33,11 +35,17 @@ class AlertTables(NamedTuple):
 
 
 class AlertSources(NamedTuple):
-    """Rules of a tenant, devices by `tenant/device_id`, alerts that are known, and how others are told."""
+    """Rules of a tenant, devices by `tenant/device_id`, alerts that are known, and how others are told.
+
+    `unconfirmed` are live alerts the stream last spoke of at or before an event time; `confirm` those it stands
+    behind.
+    """
 
     rules: Callable[[str], Iterable[StoredRule]]
     devices: Callable[[Collection[str]], Mapping[str, RuleDevice]]
     known: Callable[[Asked], Sequence[KnownAlert]]
+    unconfirmed: Callable[[int], Sequence[Unconfirmed]]
+    confirm: Callable[[Collection[Unconfirmed]], None]
     tell: Callable[[Sequence[AlertChange]], None]
 
 
@@ -52,10 +60,19 @@ def alert_sources(config: Settings) -> AlertSources:
         with connect(config) as connection:
             return known_alerts(connection, *asked)
 
+    def unconfirmed(until_ms: int) -> list[Unconfirmed]:
+        with connect(config) as connection:
+            return unconfirmed_alerts(connection, until_ms, MOST_UNCONFIRMED)
+
+    def confirm(alerts: Collection[Unconfirmed]) -> None:
+        with connect(config) as connection:
+            confirm_alerts(connection, alerts)
+
     def devices(owners: Collection[str]) -> dict[str, RuleDevice]:
         return {owner: _device(context) for owner, context in context_of(config, owners).items()}
 
-    return AlertSources(rules, devices, known, AlertTopic(config.address("kafka")).tell)
+    tell = AlertTopic(config.address("kafka")).tell
+    return AlertSources(rules, devices, known, unconfirmed, confirm, tell)
 
 
 def _device(context: Context) -> RuleDevice:

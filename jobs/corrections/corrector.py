@@ -9,6 +9,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from catalog.lake import NAMESPACE
+from jobs.corrections.alert_confirming import confirm_told
 from jobs.corrections.alert_following import follow_runs
 from jobs.corrections.alert_repair import judge_hours
 from jobs.corrections.alert_sources import AlertSources, AlertTables
@@ -26,6 +27,7 @@ _TELEMETRY: Final = "telemetry"
 _SESSIONS: Final = "sessions"
 _ALERTS: Final = "alerts"
 MOST_BATCHES: Final = 10
+CONFIRM_EVERY_MS: Final = 30_000
 
 
 class Surroundings(NamedTuple):
@@ -63,6 +65,7 @@ class Corrector:
         )
         self._sessions = Horizon(memory.figure("sessions_final_ms", -1))
         self._alerts = Horizon(memory.figure("alerts_final_ms", -1))
+        self._confirmed_ms = 0
 
     def run_pass(self, now_ms: int) -> Report:
         """Do what can be done now; at most `MOST_BATCHES` batches of each kind."""
@@ -167,6 +170,12 @@ class Corrector:
         raised += follow_runs(self._memory, tables, self._around.alerts, final_ms)
         if raised:
             _log.info("raised %d alerts for late readings", raised)
+        self._around.still_alone()
+        if now_ms - self._confirmed_ms >= CONFIRM_EVERY_MS:
+            self._confirmed_ms = now_ms
+            untrue = confirm_told(tables.alert_events, self._around.alerts, self._alerts.final_ms)
+            if untrue:
+                _log.info("took back %d alerts that the stream did not find again", untrue)
 
     def _report(self, now_ms: int, began_s: float, running: bool) -> Report:
         memory, waiting = self._memory, self._memory.waiting()

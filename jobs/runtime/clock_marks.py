@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from jobs.runtime.event_clock import Mark, Position
 from millrace.contracts import topics
-from millrace.reading import Reading, decode, encode
+from millrace.reading import MARK_KEY, Reading, decode, encode
 
 _TIMEOUT_S = 5.0
 _LOOK_BACK = 20
@@ -19,7 +19,7 @@ def known_event_time_ms(reading: Reading) -> int:
 
 
 class TelemetryEdge:
-    """Looks at the end of the telemetry topic and writes marks to `telemetry.clock`."""
+    """Looks at the end of the telemetry topic and writes marks to the clock and what else is marked."""
 
     def __init__(self, bootstrap: str) -> None:
         shared = {"bootstrap.servers": bootstrap}
@@ -29,6 +29,12 @@ class TelemetryEdge:
         )
         self._producer = Producer(shared | {"acks": "all", "message.timeout.ms": _GIVE_UP_MS})
         self._partitions = range(topics()["telemetry"].partitions)
+        self._marked = [
+            (topic.name, partition)
+            for topic in topics().values()
+            if topic.marked
+            for partition in range(topic.partitions)
+        ]
         self._newest_at: tuple[int, ...] = ()
         self._newest_ms = 0
 
@@ -70,7 +76,10 @@ class TelemetryEdge:
         return [Mark(found[0].event_time, found[0].received_at, paused_ms)]
 
     def mark(self, mark: Mark, clocks: list[int]) -> None:
-        """Write a mark to each of these partitions; KafkaException when the broker does not take it."""
+        """Write a mark to these partitions of the clock and to topics that are marked too.
+
+        KafkaException when the broker does not take it.
+        """
         refused: list[KafkaError] = []
 
         def answered(error: KafkaError | None, _message: object) -> None:
@@ -80,6 +89,8 @@ class TelemetryEdge:
         text = encode(_as_reading(mark))
         for clock in clocks:
             self._producer.produce(_MARKS, text, partition=clock, on_delivery=answered)
+        for topic, partition in self._marked:
+            self._producer.produce(topic, text, MARK_KEY, partition=partition, on_delivery=answered)
         if self._producer.flush(_TIMEOUT_S) or refused:
             raise KafkaException(*refused or [KafkaError(KafkaError._TIMED_OUT)])
 

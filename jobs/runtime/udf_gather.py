@@ -15,6 +15,7 @@ from jobs.runtime.event_clock import TOLD_BY
 from jobs.runtime.log_history import read_history
 from jobs.runtime.pauses import LONGEST_STEP_MS
 from jobs.runtime.udf_classify import TOPIC
+from millrace.reading import MARK_KEY
 from millrace.settings import settings
 from udfs.arrivals import PANE_MS, Gathered, Readings, activities, encode, shard_of
 from udfs.device_state import (
@@ -31,6 +32,8 @@ COLUMNS = (
     "topic", "owner", "identity", "event_time_ms", "received_at_ms", "partition", "offset", "log_time",
     "sequence", "battery", "signal", "notice",
 )  # fmt: skip
+# What the clock's marks are of, on topics that hold other records too.
+MARKED = MARK_KEY.decode()
 _NOTICES = ("topic", "owner", "event_time_ms", "received_at_ms", "partition", "log_time", "notice")
 _Groups = defaultdict[tuple[int, int], Gathered]
 
@@ -102,7 +105,7 @@ class Gather(ScalarFunction):  # type: ignore[misc]
                     held.tick = max(tick, held.tick or tick)
             elif topic == "device-signals":
                 groups[pane_ms, shard].signals.append(Signal(owner, log_ms, notice))
-            elif topic == "device-context":
+            elif topic == "device-context" and owner != MARKED:
                 groups[pane_ms, shard].contexts.append(_context(owner, notice))
 
 

@@ -14,6 +14,7 @@ from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 from jobs.runtime.event_clock import TOLD_BY
 from jobs.runtime.log_history import read_history
 from jobs.runtime.udf_classify import TOPIC
+from jobs.runtime.udf_gather import MARKED
 from millrace.settings import settings
 from udfs.arrivals import shard_of
 from udfs.fingerprint import fingerprints
@@ -82,12 +83,14 @@ class GatherJudged(ScalarFunction):  # type: ignore[misc]
         for shard, topic, owner, event_time_ms, log_time_ms, metrics, told in zip(
             places, *columns, strict=True
         ):
-            if topic == "device-context":
-                shards[shard].contexts.append(_context(owner, json.loads(told)))
-            elif topic == "rules":
-                rule = _rule(owner, log_time_ms, metrics, json.loads(told))
+            if topic == "rules":
+                rules = [] if owner == MARKED else [_rule(owner, log_time_ms, metrics, json.loads(told))]
                 for every in range(self._shards):
-                    shards[every].rules.append(rule)
+                    shards[every].rules += rules
+                    shards[every].rules_read_ms = log_time_ms
+            elif topic == "device-context":
+                if owner != MARKED:
+                    shards[shard].contexts.append(_context(owner, json.loads(told)))
             else:
                 mark = ArrivedMark(event_time_ms - self._out_of_orderness_ms, log_time_ms)
                 for every in range(self._shards):

@@ -34,6 +34,8 @@ NO_RULES = AlertSources(
     rules=lambda _: [],
     devices=lambda owners: {owner: RuleDevice(TENANT, owner.partition("/")[2]) for owner in owners},
     known=lambda _: [],
+    unconfirmed=lambda _: [],
+    confirm=lambda _: None,
     tell=lambda _: None,
 )
 

@@ -11,6 +11,7 @@ from catalog.alert_transitions import consumed
 from catalog.migrations import connect
 from catalog.rule_store import Change, Entry, RuleStore, State
 from jobs.alerts_keeper.keeper import Keeper
+from jobs.corrections.alert_rows import alert_rows
 from jobs.corrections.alert_sources import AlertSources, alert_sources
 from jobs.corrections.report import Report
 from millrace.clock import now_ms
@@ -50,8 +51,13 @@ class LatePlant:
         RuleStore(self.connection, TENANT).import_rules([Entry(name, state, definition)], Change("ann", at()))
         self.connection.commit()
 
-    def tell_live(self, rule: str, device: str, alerts: Sequence[tuple[float, float | None]]) -> None:
-        """Tell of alerts (onset, cleared), seconds after the start, as the stream does."""
+    def tell_live(
+        self, rule: str, device: str, alerts: Sequence[tuple[float, float | None]], crashed: bool = False
+    ) -> None:
+        """Tell of alerts (onset, cleared), seconds after the start, as the stream does.
+
+        If it `crashed` before its next checkpoint, history knows nothing of them.
+        """
         told: list[AlertChange] = []
         for onset_s, cleared_s in alerts:
             onset_ms = START_MS + round(onset_s * 1000)
@@ -63,6 +69,8 @@ class LatePlant:
             if cleared_s is not None:
                 changes.append(raised._replace(kind="cleared", at_ms=START_MS + round(cleared_s * 1000)))
             told += changes
+        if not crashed:
+            self.lake.append("alert_events", alert_rows(told).to_pylist(), job="alerts")
         alert_sources(self.config).tell(told)
         self.keep()
 

@@ -127,7 +127,32 @@ def test_what_was_told_live_stays_as_it_was_told(plant: LatePlant, device: str) 
     plant.store(crossing(device))
     plant.correct()
     assert plant.alerts(device) == [(20, None, "open", False)]
-    assert (plant.events(device), plant.messages(device)) == ([], 1)
+    assert (plant.events(device), plant.messages(device)) == ([("raised", 20, False)], 1)
+
+
+def test_what_the_stream_did_not_find_again_after_a_crash_is_withdrawn(plant: LatePlant, device: str) -> None:
+    plant.put("crashed", scope=scoped(device))
+    plant.tell_live("crashed", device, [(20, None), (60, 90)], crashed=True)
+    plant.tell_live("crashed", device, [(200, None)])
+    before = [(20, None, "open", False), (60, 90, "cleared", False), (200, None, "open", False)]
+    assert plant.alerts(device) == before
+    # While the stream may still tell of them again, they stay as they are.
+    plant.correct(START_MS + 60_000)
+    assert plant.alerts(device) == before
+    plant.correct()
+    assert [state for _, _, state, _ in plant.alerts(device)] == ["withdrawn", "withdrawn", "open"]
+    told = plant.told()
+    plant.correct()
+    assert plant.told() == told
+
+
+def test_what_is_told_again_after_a_crash_stays(plant: LatePlant, device: str) -> None:
+    plant.put("told-again", scope=scoped(device))
+    plant.tell_live("told-again", device, [(20, None)], crashed=True)
+    plant.tell_live("told-again", device, [(20, 40)])
+    plant.correct()
+    assert plant.alerts(device) == [(20, 40, "cleared", False)]
+    assert plant.messages(device) == 1
 
 
 def test_an_alert_that_stays_open_is_followed_until_it_clears(plant: LatePlant, device: str) -> None:

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import pytest
+
 from udfs.rules.alerts import AlertChange
 from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedMark, ArrivedReading, ArrivedRule
 from udfs.rules.shard import AlertShard, Timelines
 
 NEVER_MS = -(2**62)
+FAR_MS = 2**62
 
 
 def rule(
@@ -24,6 +27,12 @@ def sent(device: str, at_ms: int, t: float, log_ms: int | None = None) -> Arrive
     )
 
 
+def take(shard: AlertShard, arrived: Arrived, watermark_ms: int) -> list[AlertChange]:
+    """Let a shard take what arrived, all changes of rules being known."""
+    arrived.rules_read_ms = FAR_MS
+    return shard.take(arrived, watermark_ms, 0)
+
+
 def kinds(changes: list[AlertChange]) -> list[tuple[str, str, int]]:
     return [(change.device_id, change.kind, change.at_ms) for change in changes]
 
@@ -37,14 +46,15 @@ def carried(shard: AlertShard) -> AlertShard:
     for owner, kept in shard.take_touched():
         if kept is not None:
             again.restore(owner, kept)
+    again.restore_held((number, kept) for number, kept in shard.take_held() if kept is not None)
     return again
 
 
 def test_an_open_alert_outlives_a_restart() -> None:
     shard = AlertShard(Timelines())
-    raised = shard.take(Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    raised = take(shard, Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)]), NEVER_MS)
     again = carried(shard)
-    cleared = again.take(Arrived(readings=[sent("a", 9_000, 70)]), NEVER_MS)
+    cleared = take(again, Arrived(readings=[sent("a", 9_000, 70)]), NEVER_MS)
     assert kinds(raised + cleared) == [("a", "raised", 5_000), ("a", "cleared", 9_000)]
     assert raised[0].alert_id == cleared[0].alert_id
 
@@ -52,18 +62,18 @@ def test_an_open_alert_outlives_a_restart() -> None:
 def test_rules_come_back_in_the_order_of_the_log_not_of_their_names() -> None:
     shard = AlertShard(Timelines())
     edited = rule(0)._replace(rule="a-edited", definition=rule(0).definition.replace('"hot"', '"a-edited"'))
-    changes = shard.take(Arrived(rules=[rule(0), edited], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    changes = take(shard, Arrived(rules=[rule(0), edited], readings=[sent("a", 5_000, 90)]), NEVER_MS)
     # The edit was read ahead of a reading that lies before it in the log.
-    shard.take(Arrived(rules=[edited._replace(version=2, log_time_ms=20_000)]), NEVER_MS)
-    changes += carried(shard).take(Arrived(readings=[sent("a", 15_000, 91)]), NEVER_MS)
+    take(shard, Arrived(rules=[edited._replace(version=2, log_time_ms=20_000)]), NEVER_MS)
+    changes += take(carried(shard), Arrived(readings=[sent("a", 15_000, 91)]), NEVER_MS)
     assert [(change.rule, change.kind) for change in changes] == [("hot", "raised"), ("a-edited", "raised")]
 
 
 def test_a_version_that_is_no_rule_does_not_prevent_a_restart() -> None:
     shard = AlertShard(Timelines())
     wrong = rule(6_000, version=2, kind="from the future")
-    shard.take(Arrived(rules=[rule(0), wrong], readings=[sent("a", 5_000, 90)]), NEVER_MS)
-    cleared = carried(shard).take(Arrived(readings=[sent("a", 9_000, 70)]), NEVER_MS)
+    take(shard, Arrived(rules=[rule(0), wrong], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    cleared = take(carried(shard), Arrived(readings=[sent("a", 9_000, 70)]), NEVER_MS)
     assert kinds(cleared) == [("a", "cleared", 9_000)]
 
 
@@ -72,7 +82,7 @@ def test_silence_is_told_after_a_restart_too() -> None:
     absent = ArrivedRule(
         "acme", "gone", 1, 0, "enabled", '{"rule": "gone", "when": {"kind": "absence", "after_s": 30}}'
     )
-    shard.take(Arrived(rules=[absent], readings=[sent("a", 5_000, 1)]), NEVER_MS)
+    take(shard, Arrived(rules=[absent], readings=[sent("a", 5_000, 1)]), NEVER_MS)
     again = carried(shard)
     assert again.deadline_ms() is not None
     found = [change for at_ms in range(6_000, 60_000, 1_000) for change in again.pass_time(at_ms)]
@@ -81,15 +91,15 @@ def test_silence_is_told_after_a_restart_too() -> None:
 
 def test_late_readings_say_nothing_now() -> None:
     shard = AlertShard(Timelines())
-    shard.take(Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 70), sent("a", 60_000, 70)]), NEVER_MS)
-    assert shard.take(Arrived(readings=[sent("a", 20_000, 95, log_ms=61_000)]), 50_000) == []
+    take(shard, Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 70), sent("a", 60_000, 70)]), NEVER_MS)
+    assert take(shard, Arrived(readings=[sent("a", 20_000, 95, log_ms=61_000)]), 50_000) == []
 
 
 def test_a_reading_out_of_order_takes_back_what_was_not_so() -> None:
     shard = AlertShard(Timelines())
     arrived = Arrived(rules=[rule(0, for_s=4)], readings=[sent("a", 5_000, 90), sent("a", 10_000, 90)])
-    changes = shard.take(arrived, NEVER_MS)
-    changes += shard.take(Arrived(readings=[sent("a", 7_000, 70, log_ms=10_500)]), NEVER_MS)
+    changes = take(shard, arrived, NEVER_MS)
+    changes += take(shard, Arrived(readings=[sent("a", 7_000, 70, log_ms=10_500)]), NEVER_MS)
     assert kinds(changes) == [("a", "raised", 10_000), ("a", "withdrawn", 10_000)]
 
 
@@ -99,43 +109,84 @@ def test_a_device_that_moves_out_of_scope_has_no_alert_any_more() -> None:
     first = Arrived(
         rules=[rule(0, scope={"sites": ["north"]})], contexts=[north], readings=[sent("a", 5_000, 90)]
     )
-    changes = shard.take(first, NEVER_MS)
-    changes += shard.take(Arrived(contexts=[north._replace(site="south")]), NEVER_MS)
+    changes = take(shard, first, NEVER_MS)
+    changes += take(shard, Arrived(contexts=[north._replace(site="south")]), NEVER_MS)
     assert kinds(changes) == [("a", "raised", 5_000), ("a", "cleared", 5_000)]
 
 
 def test_a_silent_device_hears_of_an_edit_by_the_clock() -> None:
     shard = AlertShard(Timelines())
-    shard.take(
-        Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)], mark=ArrivedMark(-5_000, 5_000)), -5_000
+    take(
+        shard,
+        Arrived(rules=[rule(0)], readings=[sent("a", 5_000, 90)], mark=ArrivedMark(-5_000, 5_000)),
+        -5_000,
     )
     elsewhere = rule(9_000, version=2, scope={"devices": ["b"]})
-    assert shard.take(Arrived(rules=[elsewhere], mark=ArrivedMark(1_500, 11_500)), 1_500) == []
+    assert take(shard, Arrived(rules=[elsewhere], mark=ArrivedMark(1_500, 11_500)), 1_500) == []
     # The clock is ahead of a partition that is still being read: the log is not read up to its mark.
-    assert shard.take(Arrived(mark=ArrivedMark(2_500, 12_500)), 1_500) == []
-    assert kinds(shard.take(Arrived(mark=ArrivedMark(3_500, 13_500)), 2_600)) == [("a", "cleared", 5_000)]
+    assert take(shard, Arrived(mark=ArrivedMark(2_500, 12_500)), 1_500) == []
+    assert kinds(take(shard, Arrived(mark=ArrivedMark(3_500, 13_500)), 2_600)) == [("a", "cleared", 5_000)]
 
 
 def test_devices_without_rules_leave_nothing_behind() -> None:
     shard = AlertShard(Timelines())
-    shard.take(Arrived(rules=[rule(0, scope={"devices": ["b"]})], readings=[sent("a", 5_000, 90)]), NEVER_MS)
+    take(shard, Arrived(rules=[rule(0, scope={"devices": ["b"]})], readings=[sent("a", 5_000, 90)]), NEVER_MS)
     assert list(shard.take_touched()) == []
     assert shard.deadline_ms() is None
 
 
 def test_what_is_done_with_is_not_kept() -> None:
     shard = AlertShard(Timelines())
-    shard.take(Arrived(contexts=[ArrivedContext("acme/a", "north", "", ())]), NEVER_MS)
+    take(shard, Arrived(contexts=[ArrivedContext("acme/a", "north", "", ())]), NEVER_MS)
     assert [kept is not None for _, kept in shard.take_touched()] == [True]
-    shard.take(Arrived(contexts=[ArrivedContext("acme/a", "", "", ())]), NEVER_MS)
+    take(shard, Arrived(contexts=[ArrivedContext("acme/a", "", "", ())]), NEVER_MS)
     assert list(shard.take_touched()) == [("acme/a", None)]
 
 
 def test_a_device_that_goes_on_sending_does_not_pile_up_readings() -> None:
     shard = AlertShard(Timelines())
-    shard.take(Arrived(rules=[rule(0)]), NEVER_MS)
+    take(shard, Arrived(rules=[rule(0)]), NEVER_MS)
     for at_ms in range(2_000, 1_000_000, 1_000):
-        shard.take(Arrived(readings=[sent("a", at_ms, 70)]), at_ms - 10_000)
+        take(shard, Arrived(readings=[sent("a", at_ms, 70)]), at_ms - 10_000)
     ((_, kept),) = shard.take_touched()
     assert kept is not None
     assert len(kept) < 1_000
+
+
+def waiting() -> AlertShard:
+    """A shard that knows a rule of 0 s, and of changes up to 9 s; a reading of 15 s waits."""
+    shard = AlertShard(Timelines())
+    assert shard.take(Arrived(rules=[rule(0)], rules_read_ms=9_000), NEVER_MS, 0) == []
+    assert shard.take(Arrived(readings=[sent("a", 15_000, 90)]), 5_000, 1_000) == []
+    return shard
+
+
+EDITED = Arrived(rules=[rule(11_500, version=2, raise_above=95)], rules_read_ms=11_500)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_reading_waits_for_the_rules_it_goes_by(restart: bool) -> None:
+    shard = waiting()
+    if restart:
+        shard = carried(shard)
+    assert shard.take(Arrived(readings=[sent("a", 16_000, 96)]), 6_000, 1_100) == []
+    changes = shard.take(EDITED, 6_000, 1_200)
+    changes += shard.take(Arrived(rules_read_ms=14_000), 6_000, 1_300)
+    assert [(one.kind, one.rule_version, one.at_ms) for one in changes] == [("raised", 2, 16_000)]
+    # What was kept of them is forgotten, what never was need not be.
+    assert list(shard.take_held()) == ([(1, None)] if restart else [])
+
+
+def test_time_stands_while_readings_wait() -> None:
+    shard = waiting()
+    assert shard.deadline_ms() is None
+    assert shard.pass_time(60_000) == []
+    # It was on time when it came, and is so still.
+    assert kinds(shard.take(Arrived(rules_read_ms=12_000), 60_000, 1_200)) == [("a", "raised", 15_000)]
+    assert shard.deadline_ms() == 15_000
+
+
+def test_when_nobody_tells_of_rules_readings_wait_half_a_minute() -> None:
+    shard = waiting()
+    assert shard.take(Arrived(), 5_000, 29_999) == []
+    assert kinds(shard.take(Arrived(), 5_000, 31_000)) == [("a", "raised", 15_000)]

@@ -9,7 +9,6 @@ from udfs.rules.arrived import ArrivedRule
 from udfs.rules.reading import RuleDevice
 from udfs.rules.rule_timeline import (
     DELAY_MS,
-    KEEP_MS,
     MOST_KEPT,
     KnownRule,
     RuleTimeline,
@@ -75,15 +74,29 @@ def test_what_was_kept_judges_as_before() -> None:
     assert [version_at(again, at) for at in moments] == [version_at(timeline, at) for at in moments]
 
 
+def test_versions_ahead_of_what_is_read_are_kept() -> None:
+    """After an hour's outage the changes of that hour come at once, long before its readings."""
+    timeline, again = RuleTimeline(), RuleTimeline()
+    for minute in range(60):
+        timeline.put("hot", known(minute + 1, minute * 60_000))
+    for one in restored(timeline.encode("hot")):
+        again.put("hot", one)
+    moments = [minute * 60_000 + DELAY_MS for minute in range(60)]
+    assert [version_at(timeline, at) for at in moments] == list(range(1, 61))
+    assert [version_at(again, at) for at in moments] == list(range(1, 61))
+
+
 def test_history_is_bounded() -> None:
     timeline = RuleTimeline()
-    for version in range(1, 1_000):
+    for version in range(1, 1_500):
         timeline.put("hot", known(version, version * 100))
     assert len(restored(timeline.encode("hot"))) == MOST_KEPT
-    newest_ms = 999 * 100 + DELAY_MS + KEEP_MS + 1
-    assert version_at(timeline, newest_ms) == 999
-    timeline.put("hot", known(1_000, newest_ms + 1))
+    newest_ms = 1_499 * 100 + DELAY_MS
+    assert version_at(timeline, newest_ms) == 1_499
+    timeline.forget(newest_ms)
+    timeline.put("hot", known(1_500, newest_ms + 1))
     assert len(restored(timeline.encode("hot"))) == 2
+    assert [version_at(timeline, at) for at in (newest_ms, newest_ms + 1 + DELAY_MS)] == [1_499, 1_500]
 
 
 def test_rules_that_did_not_change_are_not_compiled_again() -> None:

@@ -57,12 +57,21 @@ class ArrivedMark(NamedTuple):
 
 
 class Arrived(msgspec.Struct, array_like=True, gc=False):
-    """What came for one shard; of marks of the clock the newest, None = none came."""
+    """What came for one shard; of marks of the clock the newest, None = none came.
+
+    `rules_read_ms`: every change of a rule up to this log time is here or came before, None = no news.
+    """
 
     readings: list[ArrivedReading] = []
     contexts: list[ArrivedContext] = []
     rules: list[ArrivedRule] = []
     mark: ArrivedMark | None = None
+    rules_read_ms: int | None = None
+
+    @property
+    def newest_ms(self) -> int | None:
+        """The newest log time of its readings, None = there are none."""
+        return max((reading[2] for reading in self.readings), default=None)
 
 
 _encoder = msgspec.json.Encoder()

@@ -15,9 +15,8 @@ from udfs.rules.model import Rule
 from udfs.rules.rule_book import RuleBook
 
 DELAY_MS: Final = 3_000
-# How far the partitions of the log may be apart while a job catches up, and changes of a rule within it.
-KEEP_MS: Final = 60_000
-MOST_KEPT: Final = 64
+# Changes of one rule since the log was last known to be read; a bound of memory, beyond what people do.
+MOST_KEPT: Final = 1_000
 
 
 class KnownRule(msgspec.Struct, array_like=True, frozen=True):
@@ -44,6 +43,7 @@ class RuleTimeline:
     def __init__(self) -> None:
         self._pages = [_Page(-(2**62), RuleBook())]
         self._known: dict[str, list[KnownRule]] = {}
+        self._read_ms = -(2**62)
 
     def put(self, name: str, known: KnownRule) -> bool:
         """Take a version; False when it, or a newer one, is known already.
@@ -54,7 +54,7 @@ class RuleTimeline:
         if history and history[-1].version >= known.version:
             return False
         history.append(known)
-        self._known[name] = _recent(history)
+        self._known[name] = _recent(history, self._read_ms - DELAY_MS)
         rule = _rules.decode(known.definition) if known.definition else None
         self._turn(name, rule, known)
         return True
@@ -73,14 +73,12 @@ class RuleTimeline:
     def book_at(self, log_time_ms: int) -> RuleBook:
         """Return the rules in force at a moment of the log."""
         pages = self._pages
-        if log_time_ms >= pages[-1].from_ms:
-            if len(pages) > 1 and log_time_ms - pages[1].from_ms > KEEP_MS:
-                self._forget(log_time_ms - KEEP_MS)
-            return pages[-1].book
         return next((page.book for page in reversed(pages) if page.from_ms <= log_time_ms), pages[0].book)
 
-    def _forget(self, before_ms: int) -> None:
-        passed = sum(page.from_ms <= before_ms for page in self._pages)
+    def forget(self, read_ms: int) -> None:
+        """Forget what was in force before this moment: nobody will ask for it, the log is read up to here."""
+        self._read_ms = max(self._read_ms, read_ms)
+        passed = sum(page.from_ms <= self._read_ms for page in self._pages)
         del self._pages[: max(0, passed - 1)]
 
     def encode(self, name: str) -> bytes:
@@ -99,9 +97,8 @@ def known_rule(arrived: ArrivedRule) -> KnownRule:
     return KnownRule(arrived.version, arrived.log_time_ms, "" if gone else arrived.definition)
 
 
-def _recent(history: list[KnownRule]) -> list[KnownRule]:
-    """Leave out versions that were followed by another long ago."""
-    since_ms = history[-1].log_time_ms - KEEP_MS
+def _recent(history: list[KnownRule], since_ms: int) -> list[KnownRule]:
+    """Leave out versions that were followed by another before this moment."""
     first = next(
         place
         for place in range(len(history))

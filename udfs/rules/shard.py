@@ -14,14 +14,17 @@ import msgspec
 
 from udfs.rules.alerts import AlertChange
 from udfs.rules.arrived import Arrived, ArrivedContext, ArrivedMark, ArrivedReading, ArrivedRule, rule_reading
+from udfs.rules.held import NEVER_MS, HeldParts
 from udfs.rules.reading import RuleDevice
 from udfs.rules.rule_book import RuleBook
-from udfs.rules.rule_timeline import KnownRule, RuleTimeline, known_rule, restored
+from udfs.rules.rule_timeline import DELAY_MS, KnownRule, RuleTimeline, known_rule, restored
 from udfs.rules.runner import DeviceRunner
 from udfs.rules.runner_state import DeviceState
 
 # A device that goes on sending is settled this often; the rest of its life `deadline_ms` tells.
 SETTLE_EVERY_MS: Final = 1_000
+# A partition that passes for idle may still be behind what is said to be read.
+KEEP_MS: Final = 60_000
 _log = logging.getLogger("millrace.rules")
 
 
@@ -56,6 +59,11 @@ class Timelines:
         """Return the tenants that have had rules, with them."""
         return self._by_tenant.items()
 
+    def forget(self, read_ms: int) -> None:
+        """Forget what was in force before this moment of the log."""
+        for timeline in self._by_tenant.values():
+            timeline.forget(read_ms)
+
     def restore(self, kept: Iterable[tuple[str, bytes]]) -> None:
         """Take back what was kept of all rules, by `tenant/rule`: in the order of the log, as they came."""
         versions = [(name, known) for name, data in kept for known in restored(data)]
@@ -82,8 +90,10 @@ class AlertShard:
         self._swept: dict[str, RuleBook] = {}
         self._judged_ms: dict[str, int] = {}
         self._marks: deque[ArrivedMark] = deque()
-        # All of the log up to this moment has been read.
+        self._held = HeldParts()
+        # All of the log up to this moment has been read; and all changes of rules, up to the other.
         self._read_ms = 0
+        self._rules_read_ms = NEVER_MS
         self._moved = True
         self._touched: set[str] = set()
         self._learned: set[str] = set()
@@ -98,12 +108,25 @@ class AlertShard:
         self._read_ms = max(self._read_ms, kept.judged_ms)
         self._plan(owner, runner)
 
-    def take(self, arrived: Arrived, watermark_ms: int) -> list[AlertChange]:
-        """Take what arrived; rules first, since they count only for what the log holds later."""
-        changes: list[AlertChange] = []
+    def restore_held(self, kept: Iterable[tuple[int, bytes]]) -> None:
+        """Take back what was kept of readings that wait for rules."""
+        self._held.restore(kept)
+
+    def take(self, arrived: Arrived, watermark_ms: int, now_ms: int) -> list[AlertChange]:
+        """Take what arrived: rules at once, since they count only for what the log holds later."""
         for rule in arrived.rules:
             self._learn(rule)
+        if arrived.rules_read_ms is not None:
+            self._rules_read_ms = max(self._rules_read_ms, arrived.rules_read_ms)
             self._moved = True
+        self._held.put(Arrived(arrived.readings, arrived.contexts, [], arrived.mark), watermark_ms)
+        changes: list[AlertChange] = []
+        for part in self._held.release(self._rules_read_ms, now_ms):
+            changes += self._take_part(part.arrived, part.watermark_ms)
+        return changes if self._held else changes + self._go_on(watermark_ms)
+
+    def _take_part(self, arrived: Arrived, watermark_ms: int) -> list[AlertChange]:
+        changes: list[AlertChange] = []
         for context in arrived.contexts:
             changes += self._meet(context)
         by_owner: defaultdict[str, list[ArrivedReading]] = defaultdict(list)
@@ -113,10 +136,12 @@ class AlertShard:
             changes += self._judge(owner, readings, watermark_ms)
         if arrived.mark is not None:
             self._marks.append(arrived.mark)
-        return changes + self._go_on(watermark_ms)
+        return changes
 
     def pass_time(self, watermark_ms: int) -> list[AlertChange]:
-        """Tell what event time brought about on devices whose time has come."""
+        """Tell what event time brought about on devices; it stands while readings wait for rules."""
+        if self._held:
+            return []
         changes = self._go_on(watermark_ms)
         due: list[str] = []
         while self._queue and self._queue[0][0] <= watermark_ms:
@@ -132,13 +157,17 @@ class AlertShard:
 
     def deadline_ms(self) -> int | None:
         """Return the watermark at which `pass_time` will have something to do, None = at none."""
-        return self._queue[0][0] if self._queue else None
+        return self._queue[0][0] if self._queue and not self._held else None
 
     def take_touched(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield devices that changed since the last call, and what is to be kept of them now."""
         for owner in self._touched:
             yield owner, self._kept(owner)
         self._touched.clear()
+
+    def take_held(self) -> Iterator[tuple[int, bytes | None]]:
+        """Yield readings that began or ended to wait since the last call, by number."""
+        return self._held.take_changed()
 
     def take_learned(self) -> Iterator[tuple[str, bytes]]:
         """Yield rules (`tenant/rule`) heard of since the last call, and what is to be kept of them."""
@@ -184,19 +213,21 @@ class AlertShard:
         if not self._moved:
             return []
         self._moved = False
-        books = {tenant: timeline.book_at(self._read_ms) for tenant, timeline in self._timelines.items()}
+        read_ms = min(self._read_ms, self._rules_read_ms + DELAY_MS)
+        self._timelines.forget(read_ms - KEEP_MS)
+        books = {tenant: timeline.book_at(read_ms) for tenant, timeline in self._timelines.items()}
         changed = {tenant for tenant, book in books.items() if self._swept.get(tenant) is not book}
         self._swept = books
         told: list[AlertChange] = []
         for owner, runner in self._runners.items() if changed else ():
             if runner.device.tenant in changed:
-                told += self._bring_up(owner, runner)
+                told += self._bring_up(owner, runner, read_ms)
         return told
 
-    def _bring_up(self, owner: str, runner: DeviceRunner) -> list[AlertChange]:
+    def _bring_up(self, owner: str, runner: DeviceRunner, read_ms: int) -> list[AlertChange]:
         # Where a device's own readings are ahead, it went by the rules of then.
-        read_ms = max(self._read_ms, self._judged_ms.get(owner, 0))
-        runner.use(self._timelines.of(runner.device.tenant).book_at(read_ms))
+        judged_ms = self._judged_ms[owner] = max(read_ms, self._judged_ms.get(owner, 0))
+        runner.use(self._timelines.of(runner.device.tenant).book_at(judged_ms))
         told = runner.take_rules()
         if told:
             self._keep(owner, runner)

@@ -5,9 +5,9 @@ apart: true
 urgent: true
 about: >
   Everything that rules are judged by: readings, the marks of the clock, what the registry knows of devices, and the rules
-  themselves. All four topics hold Readings. Event time is that of `telemetry`; rules and contexts have none, so theirs is
-  the far end of time and holds nobody back. Small fetches let partitions take turns, so that a rule does not come long after
-  the readings that were sent after it.
+  themselves. All four topics hold Readings. Event time is that of `telemetry`; rules and contexts have none, and the marks
+  of the clock on their partitions carry time on there. Small fetches let partitions take turns, so that a rule does not come
+  long after the readings that were sent after it.
 */
 CREATE TEMPORARY TABLE judged (
   topic STRING NOT NULL METADATA VIRTUAL,
@@ -24,7 +24,8 @@ CREATE TEMPORARY TABLE judged (
   kafka_offset BIGINT NOT NULL METADATA FROM 'offset' VIRTUAL,
   log_time TIMESTAMP_LTZ(3) NOT NULL METADATA FROM 'timestamp' VIRTUAL,
   moment AS TO_TIMESTAMP_LTZ(
-    CASE WHEN topic IN ('rules', 'device-context') THEN 253370764800000 ELSE LEAST(event_time_ms, received_at_ms) END, 3),
+    CASE WHEN topic IN ('rules', 'device-context') AND device_id <> '' THEN 0 ELSE LEAST(event_time_ms, received_at_ms) END,
+    3),
   WATERMARK FOR moment AS moment - INTERVAL '{out_of_orderness}' DAY TO SECOND
 ) WITH (
   'connector' = 'kafka',
