@@ -1,7 +1,7 @@
 """Takes back alerts that the stream told of before a crash and, reading again, did not find.
 
-The stream tells of an alert at once. After a crash it reads again from its checkpoint, in other batches: what a
-reading out of order makes untrue a moment later may then never be told, and so never be taken back. What
+The stream tells of an alert at once. After a crash it reads again from its checkpoint, in other batches: what
+a reading out of order makes untrue a moment later may then never be told, and so never be taken back. What
 iot.alert_events holds the stream stands behind; an alert whose time is final and that is not there never was.
 """
 

@@ -37,8 +37,8 @@ class AlertTables(NamedTuple):
 class AlertSources(NamedTuple):
     """Rules of a tenant, devices by `tenant/device_id`, alerts that are known, and how others are told.
 
-    `unconfirmed` are live alerts the stream last spoke of at or before an event time; `confirm` those it stands
-    behind.
+    `unconfirmed` are live alerts the stream last spoke of at or before an event time; `confirm` those it
+    stands behind.
     """
 
     rules: Callable[[str], Iterable[StoredRule]]

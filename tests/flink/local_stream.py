@@ -79,8 +79,6 @@ def _laid_in_file(name: str, place: Path) -> str:
     declared = (_SQL / f"{name}.sql").read_text().format(
         out_of_orderness=OUT_OF_ORDERNESS, bootstrap="", idle_partition_ms=0
     )  # fmt: skip
-    # A file is one partition: what lies at the far end of time would end time for all.
-    declared = declared.replace("THEN 253370764800000", "THEN CAST(0 AS BIGINT)")
     columns, found, _ = re.sub(r" METADATA( FROM '\w+')? VIRTUAL", "", declared).partition(") WITH (")
     assert found
     return f"{columns}) WITH ({_json(place)})"

@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.flink, pytest.mark.alerts, pytest.mark.timeout(300)]
 
 START_MS = from_iso("2026-01-01T00:00:00Z")
 LAST_TICK_S = 180
+# So much later than other topics `rules` is read, longer than a version takes to be in force: readings wait.
+RULES_BEHIND_S = 6
 # Fewer than devices: some share one, and must not mix.
 SHARDS = 2
 
@@ -174,14 +176,20 @@ CASES: dict[str, tuple[list[Record], list[Expected]]] = {
 def log() -> list[Row]:
     records = [record for given, _ in CASES.values() for record in given]
     records += [
-        Record(s + 0.5, "telemetry.clock", "", s + 0.5, {}, {"paused_ms": "0"}) for s in range(LAST_TICK_S)
+        Record(s + 0.5, topic, "", s + 0.5, {}, {"paused_ms": "0"})
+        for s in range(LAST_TICK_S)
+        for topic in ("telemetry.clock", "rules", "device-context")
     ]
     offsets: dict[str, int] = {}
     rows = []
-    for one in sorted(records, key=lambda one: one.log_s):
+    for one in sorted(records, key=_read_s):
         offset = offsets[one.topic] = offsets.get(one.topic, -1) + 1
         rows.append(_row(one, offset))
     return rows
+
+
+def _read_s(one: Record) -> float:
+    return one.log_s + (RULES_BEHIND_S if one.topic == "rules" else 0)
 
 
 def _row(one: Record, offset: int) -> Row:

@@ -6,16 +6,21 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from kafka import KafkaAdminClient
 
+from jobs.publishing.compacted_log import CompactedLog
 from jobs.runtime.clock_marks import TelemetryEdge
 from jobs.runtime.event_clock import Mark
 from jobs.runtime.topics import create_topics
-from millrace.reading import Reading, decode
+from millrace.contracts import topics
+from millrace.reading import MARK_KEY, Reading, decode
 from tests.integration.own_services import own_services, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.stream]
 
 CLOCK = "telemetry.clock"
 EARLIER = Mark(1_800_000_000_000, 1_800_000_000_500, 7_000)
+LATER_RECORD = Reading(
+    tenant="demo", device_id="a", event_id="1", event_time=1, metrics={}, received_at=1, source="test"
+)
 LATER = Mark(1_800_000_001_000, 1_800_000_001_500, 9_000)
 
 
@@ -50,11 +55,11 @@ def _usable(kafka: str, edge: TelemetryEdge) -> list[int]:
         return []
 
 
-def marks_on(kafka: str, clock: int) -> list[Reading]:
+def marks_on(kafka: str, clock: int, topic: str = CLOCK) -> list[Reading]:
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "look"})
     try:
-        low, high = consumer.get_watermark_offsets(TopicPartition(CLOCK, clock), timeout=10)
-        consumer.assign([TopicPartition(CLOCK, clock, low)])
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, clock), timeout=10)
+        consumer.assign([TopicPartition(topic, clock, low)])
         found = consumer.consume(high - low, timeout=10) if high > low else []
     finally:
         consumer.close()
@@ -122,3 +127,23 @@ def test_new_partitions_have_no_mark_and_take_none_away(kafka: str, edge: Teleme
     assert edge.last_mark() == EARLIER
     edge.mark(LATER, edge.clocks())
     assert [len(marks_on(kafka, clock)) for clock in edge.clocks()] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("topic", ["rules", "device-context"])
+def test_what_is_marked_too_gets_every_mark_and_is_still_empty(
+    kafka: str, edge: TelemetryEdge, topic: str
+) -> None:
+    made_for(kafka, 1)
+    log = CompactedLog(kafka, topic)
+    places = range(topics()[topic].partitions)
+    before = [len(marks_on(kafka, place, topic)) for place in places]
+    edge.mark(EARLIER, edge.clocks())
+    edge.mark(LATER, edge.clocks())
+    for place, count in zip(places, before, strict=True):
+        found = marks_on(kafka, place, topic)[count:]
+        assert [one.event_time for one in found] == [EARLIER.event_time_ms, LATER.event_time_ms]
+        assert {one.key for one in found} == {MARK_KEY}
+    # A publisher must begin at the beginning where there are marks only.
+    assert log.is_empty()
+    log.publish([LATER_RECORD])
+    assert not log.is_empty()
