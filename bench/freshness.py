@@ -20,6 +20,8 @@ from millrace.settings import Settings
 from udfs.hot_series import devices_key
 
 _TICK_S = 0.01
+# Looking more often would be a load of its own.
+_LOOK_EVERY_S = 0.05
 
 
 class Percentiles(NamedTuple):
@@ -75,7 +77,7 @@ def _watch_redis(settings: Settings, started_ms: int, stopping: threading.Event,
     while not stopping.is_set():
         found: Any = store.zrange(devices_key(settings.tenant), 0, -1, withscores=True)
         _observe(newest, [(name, time_ms) for name, time_ms in found if name.startswith(b"fresh-")], delays)
-        time.sleep(_TICK_S)
+        time.sleep(_LOOK_EVERY_S)
 
 
 def _watch_api(settings: Settings, started_ms: int, stopping: threading.Event, delays: list[int]) -> None:
@@ -84,7 +86,7 @@ def _watch_api(settings: Settings, started_ms: int, stopping: threading.Event, d
         while not stopping.is_set():
             found = api.get("/devices", params={"limit": 20}).json()["devices"]
             _observe(newest, [(entry["device_id"], entry["last_seen_ms"]) for entry in found], delays)
-            time.sleep(5 * _TICK_S)
+            time.sleep(_LOOK_EVERY_S)
 
 
 def _observe(newest: defaultdict[bytes, float], found: list[tuple[bytes, float]], delays: list[int]) -> None:

@@ -22,9 +22,9 @@ class Job:
     inserts: tuple[JobFile, ...]
 
     @property
-    def urgent(self) -> bool:
-        """Tell whether a source of the job wants answers early."""
-        return any(source.urgent for source in sources().values() if source.job == self.name)
+    def batch_ms(self) -> int:
+        """For how long the job gathers work for a Python function, as its source says."""
+        return min(source.batch_ms for source in sources().values() if source.job == self.name)
 
     @property
     def parallelism(self) -> int | None:

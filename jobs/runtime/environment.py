@@ -32,17 +32,10 @@ _FIXED = {
     "restart-strategy.exponential-delay.initial-backoff": "1 s",
     "restart-strategy.exponential-delay.max-backoff": "20 s",
     "python.fn-execution.bundle.size": "10000",
-    "python.fn-execution.bundle.time": "200",
     "python.fn-execution.arrow.batch.size": "10000",
     "python.metric.enabled": "false",
 }
 
-
-# Work gathers for a shorter time, at the price of smaller batches.
-_URGENT = {
-    "python.fn-execution.bundle.time": "50",
-    "execution.buffer-timeout.interval": "20 ms",
-}
 
 # A planner lives for seconds: what the optimizing compiler makes of it comes too late to be of use.
 _PLANNING_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -50,9 +43,10 @@ _PLANNING_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 def configuration(settings: Settings, job: Job, restore_from: str | None = None) -> Configuration:
     """Return the job's configuration for this stack's session cluster."""
-    values = _FIXED | (_URGENT if job.urgent else {})
-    values |= {
+    values = _FIXED | {
         "pipeline.name": job.name,
+        "python.fn-execution.bundle.time": str(job.batch_ms),
+        "execution.buffer-timeout.interval": f"{min(100, job.batch_ms // 2)} ms",
         "parallelism.default": str(job.parallelism or settings.flink.parallelism),
         "execution.checkpointing.interval": f"{settings.flink.checkpoint_interval_ms} ms",
         "execution.target": "remote",

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -12,18 +12,19 @@ from millrace.errors import MillraceError
 
 FOLDER = Path(__file__).resolve().parent / "sql"
 _TABLE = re.compile(r"CREATE TEMPORARY TABLE `?([\w.-]+)`? \(")
+BATCH_MS: Final = 200
 
 
 class Source(NamedTuple):
     """What a source says of itself.
 
-    The job it feeds, whether it must not be chained to its consumers, and whether its job gathers less for
-    the sake of an early answer.
+    The job it feeds, whether it must not be chained to its consumers, and for how long its job gathers work
+    for a Python function: a batch costs much the same whatever is in it, so longer is cheaper and later.
     """
 
     job: str
     apart: bool = False
-    urgent: bool = False
+    batch_ms: int = BATCH_MS
 
 
 @cache
@@ -46,5 +47,5 @@ def _source(path: Path) -> tuple[str, Source]:
     if not table:
         raise MillraceError("a source file declares no table", where=str(path), mend="See telemetry.sql.")
     return table[1], Source(
-        header.get("job", table[1]), header.get("apart", False), header.get("urgent", False)
+        header.get("job", table[1]), header.get("apart", False), header.get("batch_ms", BATCH_MS)
     )

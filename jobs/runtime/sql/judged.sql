@@ -2,7 +2,7 @@
 owner: data-platform
 job: alerts
 apart: true
-urgent: true
+batch_ms: 100
 about: >
   Everything that rules are judged by: readings, the marks of the clock, what the registry knows of devices, and the rules
   themselves. All four topics hold Readings. Event time is that of `telemetry`; rules and contexts have none, and the marks
@@ -32,6 +32,8 @@ CREATE TEMPORARY TABLE judged (
   'topic' = 'telemetry;telemetry.clock;device-context;rules',
   'properties.bootstrap.servers' = '{bootstrap}',
   'properties.group.id' = 'millrace-alerts',
+  'properties.fetch.min.bytes' = '65536',
+  'properties.fetch.max.wait.ms' = '50',
   'properties.max.partition.fetch.bytes' = '65536',
   'scan.startup.mode' = 'earliest-offset',
   'scan.watermark.idle-timeout' = '{idle_partition_ms} ms',

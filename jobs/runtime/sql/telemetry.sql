@@ -28,6 +28,8 @@ CREATE TEMPORARY TABLE telemetry (
   'topic' = 'telemetry;telemetry.clock',
   'properties.bootstrap.servers' = '{bootstrap}',
   'properties.group.id' = 'millrace-jobs',
+  'properties.fetch.min.bytes' = '65536',
+  'properties.fetch.max.wait.ms' = '100',
   'scan.startup.mode' = 'earliest-offset',
   'scan.watermark.idle-timeout' = '{idle_partition_ms} ms',
   'format' = 'avro'

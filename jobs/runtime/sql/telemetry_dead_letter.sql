@@ -18,6 +18,8 @@ CREATE TEMPORARY TABLE `telemetry.dead-letter` (
   'topic' = 'telemetry.dead-letter',
   'properties.bootstrap.servers' = '{bootstrap}',
   'properties.group.id' = 'millrace-dead-letters',
+  'properties.fetch.min.bytes' = '65536',
+  'properties.fetch.max.wait.ms' = '500',
   'scan.startup.mode' = 'earliest-offset',
   'format' = 'avro'
 )
