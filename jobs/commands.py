@@ -52,10 +52,12 @@ def _replace(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _wait_running(cluster: Any, name: str, before: dict[str, Any] | None) -> str:
+    from jobs.runtime.cluster import runs
+
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         job = cluster.alive(name)
-        if job and (before is None or job["jid"] != before["jid"]) and cluster.running(job["jid"]):
+        if job and (before is None or job["jid"] != before["jid"]) and runs(job):
             return str(job["jid"])
         time.sleep(0.5)
     raise MillraceError(

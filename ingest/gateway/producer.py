@@ -47,8 +47,8 @@ def producer_config(brokers: str, give_up_ms: int) -> dict[str, Any]:
         "bootstrap.servers": brokers,
         "acks": "all",
         "enable.idempotence": True,
-        # A request costs a broker much the same whatever is in it; a device that waits for its acknowledgement
-        # does not notice, since it sends on meanwhile.
+        # A request costs a broker much the same whatever is in it; who waits for an acknowledgement does not
+        # notice, since it sends on meanwhile.
         "linger.ms": 20,
         "compression.type": "lz4",
         # The same hash as Java and kafka-python: a device keeps its partition whoever writes.

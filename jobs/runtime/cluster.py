@@ -12,6 +12,11 @@ from millrace.settings import Settings
 ALIVE = {"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING"}
 
 
+def runs(job: dict[str, Any]) -> bool:
+    """Tell whether every task of a job runs."""
+    return bool(job["tasks"]["running"] == job["tasks"]["total"])
+
+
 class Cluster:
     """One session cluster; every call raises httpx.HTTPError while the JobManager is away."""
 
@@ -23,9 +28,13 @@ class Cluster:
         found: list[dict[str, Any]] = self._get("/jobs/overview")["jobs"]
         return sorted(found, key=lambda job: -int(job["start-time"]))
 
+    def living(self) -> dict[str, dict[str, Any]]:
+        """Return the jobs that have not ended, by name."""
+        return {job["name"]: job for job in reversed(self.jobs()) if job["state"] in ALIVE}
+
     def alive(self, name: str) -> dict[str, Any] | None:
         """Return the job of this name that has not ended."""
-        return next((job for job in self.jobs() if job["name"] == name and job["state"] in ALIVE), None)
+        return self.living().get(name)
 
     def free_slots(self) -> int:
         """Return the number of task slots nobody uses."""
@@ -42,11 +51,6 @@ class Cluster:
         raise MillraceError(
             f"Flink has no free slot for {timeout_s:.0f} s", mend="`millrace status` tells why."
         )
-
-    def running(self, job_id: str) -> bool:
-        """Tell whether every task of a job runs."""
-        vertices = self._get(f"/jobs/{job_id}")["vertices"]
-        return all(vertex["status"] == "RUNNING" for vertex in vertices)
 
     def stop_with_savepoint(self, job_id: str, folder: str, timeout_s: float = 60) -> str:
         """Drain nothing, take a savepoint, end the job; return the savepoint's path."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from jobs.runtime.cluster import Cluster
+from jobs.runtime.cluster import Cluster, runs
 from jobs.runtime.discovery import find_jobs
 from jobs.runtime.marking import keep_marking
 from jobs.runtime.restore import newest_state, remember_job
@@ -51,11 +51,12 @@ class Keeper:
     def _missing(self) -> list[str]:
         """Return the jobs that do not run; before a cluster was ever seen, all of them can be planned."""
         try:
-            return [name for name in self.names if self._cluster.alive(name) is None]
+            living = self._cluster.living()
         except httpx.TransportError:
             if self._looked:
                 raise
             return self.names
+        return [name for name in self.names if name not in living]
 
     def stop(self) -> None:
         """Stop every job with a savepoint; one that cannot keeps its last checkpoint."""
@@ -97,9 +98,10 @@ class Keeper:
                 remember_job(self._folder, name, job_id)
 
     def _report(self) -> None:
-        found = {name: self._cluster.alive(name) for name in self.names}
+        living = self._cluster.living()
+        found = {name: living.get(name) for name in self.names}
         jobs = [{"name": name, "state": job["state"] if job else "MISSING"} for name, job in found.items()]
-        ready = all(job is not None and self._cluster.running(job["jid"]) for job in found.values())
+        ready = all(job is not None and runs(job) for job in found.values())
         _write(self._settings.folder / "keeper.json", json.dumps({"jobs": jobs, "ready": ready}))
 
 
