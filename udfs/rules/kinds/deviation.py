@@ -65,9 +65,13 @@ def baseline(samples: Sequence[float]) -> Baseline:
 
 
 class _Memory(Memory, tag="deviation"):
-    """`hours` are samples by hour since 1970, `sample` those of the present `hour` as (rank, value)."""
+    """`hours`: samples by hour of day and hour since 1970; `sample`: of the present `hour`, (rank, value).
 
-    hours: Mapping[int, tuple[float, ...]] = {}
+    By hour of day, so that an hour that ends touches only what it is compared with: to copy all of them would
+    be most of the work where one reading comes an hour.
+    """
+
+    hours: Mapping[int, tuple[tuple[int, tuple[float, ...]], ...]] = {}
     hour: int | None = None
     sample: tuple[tuple[int, float], ...] = ()
     baseline: Baseline = Baseline()
@@ -104,15 +108,20 @@ class _Detector(Detector):
         return z if self._rule.direction == "above" else -z
 
     def _turn_to(self, memory: _Memory, hour: int) -> None:
-        hours, oldest = dict(memory.hours), hour - self._hours
+        oldest = hour - self._hours
         if memory.hour is not None:
-            hours[memory.hour] = tuple(value for _, value in memory.sample)
-        # Hours are in order, for readings are: what is too old stands in front.
-        while hours and (first := next(iter(hours))) < oldest:
-            del hours[first]
-        memory.hours, memory.hour, memory.sample = hours, hour, ()
-        seasonal = range(oldest, hour, 24) if self._rule.season == "hour_of_day" else hours
-        memory.baseline = baseline([value for key in seasonal for value in hours.get(key, ())])
+            _lay_down(memory, memory.hour, oldest)
+        memory.hour, memory.sample = hour, ()
+        seasonal = (hour % 24,) if self._rule.season == "hour_of_day" else memory.hours
+        memory.baseline = baseline(
+            [
+                value
+                for of_day in seasonal
+                for at_hour, values in memory.hours.get(of_day, ())
+                if at_hour >= oldest
+                for value in values
+            ]
+        )
 
     def _told(self, memory: _Memory, at_ms: int, value: float, z: float) -> Signal:
         evidence: dict[str, float | str] = {
@@ -128,6 +137,12 @@ class _Detector(Detector):
             return Signal("begins", at_ms, at_ms, evidence)
         since_ms, memory.since_ms = memory.since_ms, None
         return Signal("ends", since_ms, at_ms, evidence)
+
+
+def _lay_down(memory: _Memory, hour: int, oldest: int) -> None:
+    kept = (one for one in memory.hours.get(hour % 24, ()) if one[0] >= oldest)
+    values = tuple(value for _, value in memory.sample)
+    memory.hours = {**memory.hours, hour % 24: (*kept, (hour, values))}
 
 
 def _take(memory: _Memory, at_ms: int, value: float) -> None:
