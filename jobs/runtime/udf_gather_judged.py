@@ -109,7 +109,7 @@ def _values(column: "pd.Series[Any]") -> npt.NDArray[Any]:
 
 def _context(owner: str, told: dict[str, str | None]) -> ArrivedContext:
     tags = json.loads(told["tags"] or "[]")
-    return ArrivedContext(owner, told["site"] or "", told["profile"] or "", tuple(tags))
+    return ArrivedContext(owner, told["site"] or "", told["profile"] or "default", tuple(tags))
 
 
 def _rule(owner: str, log_time_ms: int, metrics: str, told: dict[str, str | None]) -> ArrivedRule:

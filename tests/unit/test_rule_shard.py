@@ -105,7 +105,7 @@ def test_a_reading_out_of_order_takes_back_what_was_not_so() -> None:
 
 def test_a_device_that_moves_out_of_scope_has_no_alert_any_more() -> None:
     shard = AlertShard(Timelines())
-    north = ArrivedContext("acme/a", "north", "", ())
+    north = ArrivedContext("acme/a", "north", "default", ())
     first = Arrived(
         rules=[rule(0, scope={"sites": ["north"]})], contexts=[north], readings=[sent("a", 5_000, 90)]
     )
@@ -137,9 +137,9 @@ def test_devices_without_rules_leave_nothing_behind() -> None:
 
 def test_what_is_done_with_is_not_kept() -> None:
     shard = AlertShard(Timelines())
-    take(shard, Arrived(contexts=[ArrivedContext("acme/a", "north", "", ())]), NEVER_MS)
+    take(shard, Arrived(contexts=[ArrivedContext("acme/a", "north", "default", ())]), NEVER_MS)
     assert [kept is not None for _, kept in shard.take_touched()] == [True]
-    take(shard, Arrived(contexts=[ArrivedContext("acme/a", "", "", ())]), NEVER_MS)
+    take(shard, Arrived(contexts=[ArrivedContext("acme/a", "", "default", ())]), NEVER_MS)
     assert list(shard.take_touched()) == [("acme/a", None)]
 
 

@@ -24,7 +24,7 @@ def needs_registry(scope: Scope) -> bool:
 
 
 def population(tenant: str, scope: Scope, registered: Iterable[RuleDevice]) -> Population:
-    """Return the devices in scope; those not registered have no site, no profile and no tags."""
+    """Return the devices in scope; those not registered have no site, the default profile and no tags."""
     if not needs_registry(scope):
         return Population(frozenset(scope.devices) or None)
     known = {device.device_id: device for device in registered}

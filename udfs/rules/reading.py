@@ -16,12 +16,12 @@ class RuleReading(NamedTuple):
 
 
 class RuleDevice(NamedTuple):
-    """What a rule's scope is matched against."""
+    """What a rule's scope is matched against; one that is not registered has the default profile."""
 
     tenant: str
     device_id: str
     site: str = ""
-    profile: str = ""
+    profile: str = "default"
     tags: tuple[str, ...] = ()
 
 

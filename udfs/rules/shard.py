@@ -255,7 +255,7 @@ class AlertShard:
     def _kept(self, owner: str) -> bytes | None:
         runner = self._runners[owner]
         known = (runner.device.site, runner.device.profile, runner.device.tags)
-        if runner.is_busy or any(known):
+        if runner.is_busy or runner.device != RuleDevice(*_names(owner)):
             return _encoder.encode(KeptDevice(*known, runner.state, self._judged_ms.get(owner, 0)))
         del self._runners[owner]
         self._judged_ms.pop(owner, None)
