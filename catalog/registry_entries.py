@@ -54,12 +54,25 @@ class DeviceEntry(DeviceSettings):
     tenant: Tenant | None = None
 
 
+def _limits_hold(metrics: dict[str, Any]) -> dict[str, Any]:
+    for name, told in metrics.items():
+        limits = [told[side] for side in ("min", "max") if side in told] if isinstance(told, dict) else []
+        if any(isinstance(one, bool) or not isinstance(one, int | float) for one in limits):
+            raise ValueError(f"min and max of metric {name} should be numbers")
+        if len(limits) == 2 and not limits[0] <= limits[1]:
+            raise ValueError(f"min of metric {name} should not be above its max")
+    return metrics
+
+
 class ProfileSettings(Entry):
     """What devices of one kind have in common."""
 
     expected_interval_s: Seconds = Field(default=60, description="How often a device speaks.")
     offline_after_s: Seconds = Field(default=300, description="Silence after which a device is offline.")
-    metrics: dict[str, Any] = Field(default_factory=dict, description="Metric name to unit and valid range.")
+    metrics: Annotated[dict[str, Any], AfterValidator(_limits_hold)] = Field(
+        default_factory=dict,
+        description="Metric name to unit and valid range: `{temperature_c: {unit: °C, min: -40, max: 85}}`.",
+    )
     retention_class: Name = "standard"
     about: Text = ""
 

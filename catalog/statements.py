@@ -11,5 +11,10 @@ _NAME = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
 @cache
 def statements(file: str) -> dict[str, bytes]:
     """Return the statements of `catalog/sql/<file>.sql` by name."""
-    parts = _NAME.split((_FOLDER / f"{file}.sql").read_text())[1:]
+    return statements_of(_FOLDER / f"{file}.sql")
+
+
+def statements_of(path: Path) -> dict[str, bytes]:
+    """Return the statements of a file by name."""
+    parts = _NAME.split(path.read_text())[1:]
     return {name: text.strip().encode() for name, text in zip(parts[::2], parts[1::2], strict=True)}

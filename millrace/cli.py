@@ -9,7 +9,16 @@ import typer
 
 from millrace.errors import MillraceError
 
-_AREAS = ("millrace.stack", "millrace.doctor", "ingest", "jobs", "jobs.corrections", "catalog", "api")
+_AREAS = (
+    "millrace.stack",
+    "millrace.doctor",
+    "ingest",
+    "jobs",
+    "jobs.corrections",
+    "catalog",
+    "catalog.quality",
+    "api",
+)
 
 _ABOUT = "Millrace: device telemetry into a lakehouse. Start with `millrace up --fleet`."
 

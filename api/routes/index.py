@@ -22,6 +22,8 @@ async def get_index() -> Index:
             "alerts": "/alerts{?state,severity,rule,device,site,from,to,cursor}",
             "channels": "/channels",
             "notifications": "/notifications{?state,channel,alert}",
+            "quality": "/quality{?table,day,passed}",
+            "quality_pages": "/quality/pages/",
             "metrics": "/metrics",
             "health": "/health",
             "live": "/health/live",

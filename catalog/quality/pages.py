@@ -1,0 +1,104 @@
+"""Data Docs: the library's own pages of what it judged, made to be read without a way out of the plant."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from catalog.quality.finding import Finding
+from catalog.quality.judge import Judged
+from catalog.quality.run import Look
+from catalog.quality.show import day_text
+from catalog.quality.suite import suites
+from millrace.clock import to_iso
+
+# Below the folder of a stack.
+FOLDER: Final = "quality"
+INDEX: Final = "index.html"
+_STYLE: Final = Path(__file__).parent / "pages.css"
+# Scripts, styles and pictures of other hosts, and what only such scripts would bring to life.
+_ELSEWHERE: Final = re.compile(
+    r"<script\b[^>]*>.*?</script>|<link\b[^>]*\bhref=[^>]*>|<img\b[^>]*>|<footer\b.*?</footer>",
+    re.DOTALL | re.IGNORECASE,
+)
+_ABROAD: Final = re.compile(r"""\b(href|src)=(["'])(?:https?:)?//[^"']*\2""", re.IGNORECASE)
+_DAY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_MOST_DAYS: Final = 31
+
+
+def write_pages(folder: Path, looks: Sequence[Look], newest: Sequence[Finding]) -> None:
+    """Write a page for each view that was judged, and an index of the newest findings.
+
+    Pages of the newest 31 days stay; each page is replaced whole.
+    """
+    for look in looks:
+        for view, judged in look.judged.items():
+            title = f"{look.suite.name}.{view}"
+            place = folder / day_text(look.span.from_ms) / f"{title}.html"
+            _replace(place, page(judged, day_text(look.span.from_ms), look.span.now_ms))
+    _forget(folder)
+    _replace(folder / INDEX, index(newest, folder))
+
+
+def page(judged: Judged, day: str, now_ms: int) -> str:
+    """Return the page of one judged view."""
+    from great_expectations.core import RunIdentifier
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view.view import DefaultJinjaPageView
+
+    run = RunIdentifier(run_name=day, run_time=datetime.fromtimestamp(now_ms / 1000, UTC))
+    judged.result.meta["run_id"] = run
+    renderer: Any = ValidationResultsPageRenderer(run_info_at_end=True)
+    view: Any = DefaultJinjaPageView()
+    return at_home(view.render(renderer.render(judged.result)))
+
+
+def at_home(html: str) -> str:
+    """Return a page that asks no other host for anything, with a style of our own."""
+    own = _ABROAD.sub(r"\1=\2#\2", _ELSEWHERE.sub("", html))
+    return own.replace("</head>", f"<style>{_STYLE.read_text()}</style></head>", 1)
+
+
+def index(newest: Sequence[Finding], folder: Path) -> str:
+    """Return the page that leads to the others."""
+    rows = "".join(_index_row(one, folder) for one in newest)
+    wrong = sum(not one.passed for one in newest)
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8"><title>Data quality</title>'
+        f"<style>{_STYLE.read_text()}</style></head><body><h1>Data quality</h1>"
+        f"<p>{len(newest)} checks, {wrong} failed.</p><table><thead><tr><th>day</th><th>suite</th>"
+        "<th>check</th><th></th><th>observed</th><th>expected</th><th>checked at</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></body></html>"
+    )
+
+
+def page_of(one: Finding) -> str:
+    """Return where the page of a finding is, below the folder of pages."""
+    suite = suites().get(one.suite)
+    view = next((check.view for check in suite.checks if check.check == one.check), "") if suite else ""
+    return f"{day_text(one.day_ms)}/{one.suite}.{view}.html"
+
+
+def _index_row(one: Finding, folder: Path) -> str:
+    name, day, place = escape(one.check), day_text(one.day_ms), page_of(one)
+    link = f'<a href="{place}">{name}</a>' if (folder / place).exists() else name
+    sign = '<b class="passed">passed</b>' if one.passed else '<b class="failed">failed</b>'
+    cells = [day, one.suite, link, sign, *map(escape, (one.observed, one.expected))]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in (*cells, to_iso(one.checked_at_ms))) + "</tr>"
+
+
+def _replace(place: Path, text: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch = place.with_suffix(".new")
+    scratch.write_text(text)
+    scratch.replace(place)
+
+
+def _forget(folder: Path) -> None:
+    days = sorted(one for one in folder.iterdir() if one.is_dir() and _DAY.match(one.name))
+    for old in days[:-_MOST_DAYS]:
+        for file in old.iterdir():
+            file.unlink()
+        old.rmdir()
