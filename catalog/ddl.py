@@ -1,5 +1,6 @@
 """Reads `schemas/tables/*.sql`: one CREATE TABLE in Spark's dialect becomes an Iceberg schema."""
 
+import re
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import sqlglot
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
+from pyiceberg.table.sorting import NullOrder, SortField, SortOrder
 from pyiceberg.transforms import DayTransform, HourTransform, IdentityTransform, MonthTransform, Transform
 from pyiceberg.types import (
     BinaryType,
@@ -45,14 +47,21 @@ _TRANSFORMS: dict[str, Transform[Any, Any]] = {
 }
 
 
+# Spark says this with a statement of its own; here it is a property, so that a file stays one statement.
+SORTED_BY = "millrace.sorted-by"
+_WAS = re.compile(r"\bwas:\s*(\w+)")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableDefinition:
-    """One Iceberg table as its file declares it."""
+    """One Iceberg table as its file declares it; `earlier_names` by the name a column has now."""
 
     name: tuple[str, ...]
     schema: Schema
     partitions: PartitionSpec
+    order: SortOrder
     properties: dict[str, str]
+    earlier_names: dict[str, str]
 
 
 def table_files() -> list[Path]:
@@ -66,11 +75,14 @@ def read_table(path: Path) -> TableDefinition:
     if not isinstance(statement, exp.Create) or not isinstance(statement.this, exp.Schema):
         raise MillraceError("not one CREATE TABLE with columns", where=str(path), mend="Correct the file.")
     schema = _Fields(path).schema(statement.this)
+    properties = _properties(statement)
     return TableDefinition(
         name=(statement.this.this.db, statement.this.this.name),
         schema=schema,
         partitions=_partitions(statement, schema),
-        properties=_properties(statement),
+        order=_order(properties.get(SORTED_BY, ""), schema),
+        properties=properties,
+        earlier_names=_earlier_names(statement.this),
     )
 
 
@@ -111,6 +123,13 @@ class _Fields:
         return _SIMPLE[kind.this]
 
 
+def _earlier_names(columns: exp.Schema) -> dict[str, str]:
+    """Return what `-- was: name` behind a column says: what it was called before it was renamed."""
+    remarks = {column.name: " ".join(column.comments or []) for column in columns.find_all(exp.ColumnDef)}
+    found = {name: _WAS.search(remark) for name, remark in remarks.items()}
+    return {name: match[1] for name, match in found.items() if match}
+
+
 def _partitions(statement: exp.Create, schema: Schema) -> PartitionSpec:
     clause = statement.find(exp.PartitionedByProperty)
     terms = clause.this.expressions if clause else []
@@ -129,3 +148,9 @@ def _partition(field_id: int, term: exp.Expression, schema: Schema) -> Partition
 def _properties(statement: exp.Create) -> dict[str, str]:
     pairs = statement.args["properties"].find_all(exp.Property)
     return {p.this.name: p.args["value"].name for p in pairs if type(p) is exp.Property}
+
+
+def _order(columns: str, schema: Schema) -> SortOrder:
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    ids = [schema.find_field(name).field_id for name in names]
+    return SortOrder(*(SortField(i, IdentityTransform(), null_order=NullOrder.NULLS_LAST) for i in ids))

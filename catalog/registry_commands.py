@@ -178,25 +178,30 @@ def set_profile(
     offline_after_s: Annotated[int, typer.Option(help="Silence after which a device is offline.")],
     expected_interval_s: Annotated[int, typer.Option(help="How often a device speaks.")],
     about: Annotated[str, typer.Option(help="What it is for.")] = "",
+    warm_days: Annotated[int | None, typer.Option(help="Older readings move to the archive.")] = None,
+    cold_days: Annotated[int | None, typer.Option(help="Older readings are deleted.")] = None,
 ) -> None:
     """Make or change a profile; its devices are judged by it within seconds."""
     from pydantic import ValidationError
 
     from catalog.registry_entries import ProfileEntry
 
-    try:
-        entry = ProfileEntry(
-            profile=name,
-            offline_after_s=offline_after_s,
-            expected_interval_s=expected_interval_s,
-            about=about,
-        )
-    except ValidationError as error:
-        raise MillraceError("; ".join(found["msg"] for found in error.errors())) from None
+    given = {
+        "profile": name,
+        "offline_after_s": offline_after_s,
+        "expected_interval_s": expected_interval_s,
+        "about": about,
+    }
+    days = {"warm_days": warm_days, "cold_days": cold_days}
     with _registry(None) as registry:
         before = registry.get("profile", name)
-        kept = {field: before[field] for field in ("metrics", "retention_class")} if before else {}
-        registry.put_profile(name, entry.model_copy(update=kept))
+        kept = {field: before[field] for field in ("metrics", "retention_class", *days)} if before else {}
+        told = {field: number for field, number in days.items() if number is not None}
+        try:
+            entry = ProfileEntry(**(kept | told | given))
+        except ValidationError as error:
+            raise MillraceError("; ".join(found["msg"] for found in error.errors())) from None
+        registry.put_profile(name, entry)
 
 
 @profiles.command("delete")

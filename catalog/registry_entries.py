@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from catalog.registry import DEFAULT_PROFILE
+from catalog.registry import DEFAULT_PROFILE, WARM_DAYS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
@@ -16,6 +16,7 @@ Tag = Annotated[str, Field(pattern=TAG)]
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Text = Annotated[str, Field(max_length=1024)]
 Seconds = Annotated[int, Field(gt=0, le=366 * 86_400)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class Entry(BaseModel):
@@ -74,6 +75,12 @@ class ProfileSettings(Entry):
         description="Metric name to unit and valid range: `{temperature_c: {unit: °C, min: -40, max: 85}}`.",
     )
     retention_class: Name = "standard"
+    warm_days: Days | None = Field(
+        default=None, description="Readings older than this move to the archive; null: 90 days."
+    )
+    cold_days: Days | None = Field(
+        default=None, description="Readings older than this are deleted; null: never."
+    )
     about: Text = ""
 
     @model_validator(mode="after")
@@ -82,6 +89,12 @@ class ProfileSettings(Entry):
             raise ValueError(
                 "offline_after_s should be at least expected_interval_s, or every pause is offline"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _is_archived_before_it_goes(self) -> Self:
+        if self.cold_days is not None and self.cold_days <= (self.warm_days or WARM_DAYS):
+            raise ValueError("cold_days should be more than warm_days, which is 90 where it is not given")
         return self
 
 

@@ -1,56 +1,51 @@
 """Brings the Iceberg tables to what their files say (`python -m catalog.tables`)."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, TableAlreadyExistsError
 
+from catalog.archive import ARCHIVE
 from catalog.ddl import TableDefinition, read_table, table_files
-from catalog.lake import NAMESPACE, load_lake
-from millrace.errors import MillraceError
+from catalog.evolution import evolve
+from catalog.lake import load_lake
 from millrace.settings import settings
 
 
-def apply_tables(lake: Catalog) -> list[str]:
-    """Bring every table to what its file says; return a line for each change."""
-    with suppress(NamespaceAlreadyExistsError):
-        lake.create_namespace(NAMESPACE)
-    return [change for path in table_files() for change in _apply(lake, read_table(path))]
+def apply_tables(lake: Catalog, roots: Mapping[str, str] | None = None) -> list[str]:
+    """Bring every table to what its file says; return a line for each change.
+
+    New tables of a namespace in `roots` lie below that URI, the others in the warehouse.
+    """
+    definitions = [read_table(path) for path in table_files()]
+    for namespace in sorted({definition.name[0] for definition in definitions}):
+        with suppress(NamespaceAlreadyExistsError):
+            lake.create_namespace(namespace)
+    return [change for definition in definitions for change in _apply(lake, definition, roots or {})]
 
 
-def _apply(lake: Catalog, definition: TableDefinition) -> list[str]:
+def _apply(lake: Catalog, definition: TableDefinition, roots: Mapping[str, str]) -> list[str]:
+    namespace, name = definition.name
     try:
         lake.create_table(
             definition.name,
             definition.schema,
+            location=f"{roots[namespace].rstrip('/')}/{name}" if namespace in roots else None,
             partition_spec=definition.partitions,
+            sort_order=definition.order,
             properties=definition.properties,
         )
     except TableAlreadyExistsError:
-        return _evolve(lake, definition)
+        return evolve(lake.load_table(definition.name), definition)
     return [f"created {'.'.join(definition.name)}"]
-
-
-def _evolve(lake: Catalog, definition: TableDefinition) -> list[str]:
-    table = lake.load_table(definition.name)
-    present = {field.name for field in table.schema().fields}
-    new = [field for field in definition.schema.fields if field.name not in present]
-    refused = [field.name for field in new if field.required]
-    if refused:
-        raise MillraceError(
-            f"table {'.'.join(definition.name)} cannot gain required column {', '.join(refused)}",
-            where="schemas/tables",
-            mend="Older rows have no value for it: leave out NOT NULL.",
-        )
-    with table.update_schema() as update:
-        for field in new:
-            update.add_column(field.name, field.field_type, field.doc)
-    return [f"added {'.'.join(definition.name)}.{field.name}" for field in new]
 
 
 def main() -> None:
     """Apply all tables to this stack's catalog."""
-    apply_tables(load_lake(settings()))
+    config = settings()
+    archive = config.lake.archive
+    apply_tables(load_lake(config), {ARCHIVE[0]: archive} if archive else {})
 
 
 if __name__ == "__main__":

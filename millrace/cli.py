@@ -13,10 +13,15 @@ _AREAS = (
     "millrace.stack",
     "millrace.doctor",
     "ingest",
+    "ingest.backfill",
     "jobs",
     "jobs.corrections",
+    "jobs.recompute",
     "catalog",
+    "catalog.forgetting",
+    "catalog.maintenance",
     "catalog.quality",
+    "catalog.tiering",
     "api",
 )
 

@@ -79,6 +79,26 @@ class Rules(Section):
     shards: int = Field(default=16, ge=1, le=32_768)
 
 
+class Lake(Section):
+    """Where tables lie and who keeps their catalog; empty = on this machine, in PostgreSQL.
+
+    What opens a bucket comes from where AWS's own tools take it, the endpoint too if it is not AWS.
+    """
+
+    warehouse: str = ""
+    archive: str = ""
+    rest_catalog: str = ""
+    s3_endpoint: str = ""
+
+
+class Cost(Section):
+    """What a GB costs a month in each tier, in any currency."""
+
+    hot_gb_month: float = Field(default=10.0, ge=0)
+    warm_gb_month: float = Field(default=0.023, ge=0)
+    cold_gb_month: float = Field(default=0.0125, ge=0)
+
+
 class Notify(Section):
     """Where links in messages lead, and which channels (`tenant/channel`) may reach private addresses."""
 
@@ -107,6 +127,8 @@ class Settings(BaseSettings):
     presence: Presence = Presence()
     rules: Rules = Rules()
     notify: Notify = Notify()
+    lake: Lake = Lake()
+    cost: Cost = Cost()
 
     def port(self, name: str) -> int:
         """Return the effective port of a service, offset included."""
@@ -129,7 +151,7 @@ class Settings(BaseSettings):
     @property
     def warehouse(self) -> str:
         """Root URI of the Iceberg warehouse."""
-        return (self.folder / "warehouse").as_uri()
+        return self.lake.warehouse or (self.folder / "warehouse").as_uri()
 
     def environment(self) -> dict[str, str]:
         """Return the variables that reproduce these settings in a child process."""

@@ -34,26 +34,33 @@ INSERT INTO device (tenant, device_id) VALUES (%(tenant)s, %(device_id)s) ON CON
 DELETE FROM device WHERE tenant = %(tenant)s AND device_id = %(device_id)s;
 
 -- name: list_profiles
-SELECT p.profile, p.about, p.expected_interval_s, p.offline_after_s, p.retention_class, p.metrics, p.updated_at
+SELECT p.profile, p.about, p.expected_interval_s, p.offline_after_s, p.retention_class, p.warm_days, p.cold_days,
+  p.metrics, p.updated_at
 FROM device_profile AS p ORDER BY p.profile;
 
 -- name: get_profile
-SELECT p.profile, p.about, p.expected_interval_s, p.offline_after_s, p.retention_class, p.metrics, p.updated_at
+SELECT p.profile, p.about, p.expected_interval_s, p.offline_after_s, p.retention_class, p.warm_days, p.cold_days,
+  p.metrics, p.updated_at
 FROM device_profile AS p WHERE p.profile = %(profile)s;
 
 -- name: put_profile
-INSERT INTO device_profile (profile, about, expected_interval_s, offline_after_s, retention_class, metrics)
+INSERT INTO device_profile (
+  profile, about, expected_interval_s, offline_after_s, retention_class, warm_days, cold_days, metrics
+)
 VALUES (
-  %(profile)s, %(about)s, %(expected_interval_s)s, %(offline_after_s)s, %(retention_class)s, %(metrics)s
+  %(profile)s, %(about)s, %(expected_interval_s)s, %(offline_after_s)s, %(retention_class)s, %(warm_days)s,
+  %(cold_days)s, %(metrics)s
 )
 ON CONFLICT (profile) DO UPDATE SET
   about = EXCLUDED.about, expected_interval_s = EXCLUDED.expected_interval_s,
-  offline_after_s = EXCLUDED.offline_after_s, retention_class = EXCLUDED.retention_class, metrics = EXCLUDED.metrics
+  offline_after_s = EXCLUDED.offline_after_s, retention_class = EXCLUDED.retention_class,
+  warm_days = EXCLUDED.warm_days, cold_days = EXCLUDED.cold_days, metrics = EXCLUDED.metrics
 WHERE (
   device_profile.about, device_profile.expected_interval_s, device_profile.offline_after_s,
-  device_profile.retention_class, device_profile.metrics
+  device_profile.retention_class, device_profile.warm_days, device_profile.cold_days, device_profile.metrics
 ) IS DISTINCT FROM (
-  EXCLUDED.about, EXCLUDED.expected_interval_s, EXCLUDED.offline_after_s, EXCLUDED.retention_class, EXCLUDED.metrics
+  EXCLUDED.about, EXCLUDED.expected_interval_s, EXCLUDED.offline_after_s, EXCLUDED.retention_class,
+  EXCLUDED.warm_days, EXCLUDED.cold_days, EXCLUDED.metrics
 );
 
 -- name: delete_profile

@@ -18,6 +18,7 @@ from pyiceberg.expressions import (
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import is_ancestor_of
 
+from catalog.archive import archived_rows
 from catalog.filters import every, moment, predicate
 
 # More names than this prune no files (PyIceberg's limit) and only cost time for each row.
@@ -72,10 +73,18 @@ def _new_rows(
 def counted_readings(
     table: Table, devices: Collection[str], spans: Spans, more: tuple[str, ...] = ()
 ) -> pa.RecordBatchReader:
-    """Return readings that are no duplicates, of some devices, in spans [from, to) of event time (ms)."""
+    """Return readings that are no duplicates, of some devices, in spans [from, to) of event time (ms).
+
+    Of old spans some may be in the archive; the table is refreshed to fit it.
+    """
     columns = ("tenant", "device_id", "event_time", "metrics", "mark", *more)
-    terms = [_within("event_time", spans), _of(devices), _COUNTED]
-    return table.scan(row_filter=every(terms), selected_fields=columns).to_arrow_batch_reader()
+    condition = every([_within("event_time", spans), _of(devices), _COUNTED])
+    archived = list(archived_rows(table, condition, columns))
+    warm = table.scan(row_filter=condition, selected_fields=columns).to_arrow_batch_reader()
+    if not archived:
+        return warm
+    batches = (batch for part in (archived, warm.cast(archived[0].schema)) for batch in part)
+    return pa.RecordBatchReader.from_batches(archived[0].schema, batches)
 
 
 def published_windows(table: Table, devices: Collection[str], spans: Spans) -> pa.RecordBatchReader:

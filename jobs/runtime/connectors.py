@@ -6,8 +6,7 @@ from typing import Any
 
 from pyflink.table import TableEnvironment
 
-from catalog.lake import CATALOG
-from millrace.secrets import load_secrets
+from catalog.lake import CATALOG, engine_properties
 from millrace.settings import Settings
 
 _SQL = Path(__file__).resolve().parent / "sql"
@@ -27,12 +26,16 @@ def _values(settings: Settings) -> dict[str, Any]:
     return {
         "catalog": CATALOG,
         "bootstrap": settings.address("kafka"),
-        "warehouse": settings.warehouse,
-        "catalog_uri": f"jdbc:postgresql://{settings.address('postgres')}/catalog",
-        "catalog_password": load_secrets(settings).postgres.get_secret_value(),
+        "catalog_properties": _options(engine_properties(settings)),
         "out_of_orderness": _interval(settings.telemetry.out_of_orderness_ms),
         "idle_partition_ms": settings.telemetry.idle_partition_ms,
     }
+
+
+def _options(properties: dict[str, str]) -> str:
+    """Format properties as the options of a SQL statement."""
+    pairs = ((name, value.replace("'", "''")) for name, value in properties.items())
+    return ", ".join(f"'{name}' = '{value}'" for name, value in pairs)
 
 
 def _interval(duration_ms: int) -> str:

@@ -24,6 +24,7 @@ USING iceberg
 PARTITIONED BY (months(onset))
 TBLPROPERTIES (
   'format-version' = '2',
+  'millrace.sorted-by' = 'device_id, tenant, onset',
   'write.parquet.compression-codec' = 'zstd',
   'write.parquet.compression-level' = '1',
   'write.distribution-mode' = 'none',

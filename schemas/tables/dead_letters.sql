@@ -22,6 +22,7 @@ USING iceberg
 PARTITIONED BY (months(received_at))
 TBLPROPERTIES (
   'format-version' = '2',
+  'millrace.sorted-by' = 'received_at, kafka_partition, kafka_offset',
   'write.parquet.compression-codec' = 'zstd',
   'write.parquet.compression-level' = '1',
   'write.metadata.metrics.column.original' = 'none',

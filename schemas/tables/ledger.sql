@@ -8,7 +8,7 @@ written_by: catalog/ledger_writer.py
 CREATE TABLE iot.ledger (
   minute TIMESTAMP NOT NULL COMMENT 'the minute [minute, minute + 1 min), UTC',
   accepted_gateway BIGINT NOT NULL COMMENT 'readings the gateways told to have in Kafka, received in this minute',
-  accepted_kafka BIGINT NOT NULL COMMENT 'readings Kafka acknowledged: of gateways, untold ones and those sent straight to it',
+  accepted_kafka BIGINT NOT NULL COMMENT 'readings Kafka acknowledged: of gateways, untold ones, those sent straight to it; and imported ones',
   stored BIGINT NOT NULL COMMENT 'rows of iot.readings',
   on_time BIGINT NOT NULL,
   late BIGINT NOT NULL,
@@ -25,6 +25,7 @@ USING iceberg
 PARTITIONED BY (months(minute))
 TBLPROPERTIES (
   'format-version' = '2',
+  'millrace.sorted-by' = 'minute, revision',
   'write.parquet.compression-codec' = 'zstd',
   'write.metadata.delete-after-commit.enabled' = 'true',
   'write.metadata.previous-versions-max' = '20'

@@ -21,6 +21,7 @@ USING iceberg
 PARTITIONED BY (months(event_time))
 TBLPROPERTIES (
   'format-version' = '2',
+  'millrace.sorted-by' = 'device_id, tenant, event_time',
   'write.parquet.compression-codec' = 'zstd',
   'write.parquet.compression-level' = '1',
   'write.parquet.dict-size-bytes' = '262144',

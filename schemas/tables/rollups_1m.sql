@@ -22,6 +22,7 @@ USING iceberg
 PARTITIONED BY (months(window_start))
 TBLPROPERTIES (
   'format-version' = '2',
+  'millrace.sorted-by' = 'device_id, tenant, metric, window_start',
   'write.parquet.compression-codec' = 'zstd',
   'write.parquet.compression-level' = '1',
   'write.parquet.dict-size-bytes' = '262144',

@@ -26,6 +26,7 @@ USING iceberg
 PARTITIONED BY (months(session_start))
 TBLPROPERTIES (
   'format-version' = '2',
+  'millrace.sorted-by' = 'device_id, tenant, session_start',
   'write.parquet.compression-codec' = 'zstd',
   'write.parquet.compression-level' = '1',
   'write.distribution-mode' = 'none',

@@ -42,7 +42,8 @@ def every_id(schema: Schema) -> list[int]:
 @pytest.mark.parametrize("path", table_files(), ids=lambda path: path.stem)
 def test_every_table_of_the_project_is_named_like_its_file_and_stays_readable(path: Path) -> None:
     found = read_table(path)
-    assert found.name == ("iot", path.stem)
+    namespace, _, name = path.stem.rpartition(".")
+    assert found.name == (namespace or "iot", name)
     # PyIceberg and DuckDB read version 2; see the architecture.
     assert found.properties["format-version"] == "2"
     assert every_id(found.schema) == list(range(1, len(every_id(found.schema)) + 1))
@@ -109,3 +110,24 @@ def test_an_unknown_type_is_refused_with_the_file_s_name(tmp_path: Path, kind: s
 def test_a_file_that_creates_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match="not one CREATE TABLE"):
         read_table(table(tmp_path, "SELECT 1"))
+
+
+def test_what_a_column_was_called_before_stands_behind_it(tmp_path: Path) -> None:
+    text = EVERYTHING.format(partitions="name").replace(
+        "at TIMESTAMP NOT NULL,", "at TIMESTAMP NOT NULL, -- was: measured_at"
+    )
+    assert read_table(table(tmp_path, text)).earlier_names == {"at": "measured_at"}
+
+
+def test_the_sort_order_is_the_one_written_down(tmp_path: Path) -> None:
+    text = EVERYTHING.format(partitions="name").replace(
+        "'format-version' = '2'", "'format-version' = '2', 'millrace.sorted-by' = 'number, at'"
+    )
+    found = read_table(table(tmp_path, text))
+    assert [field.source_id for field in found.order.fields] == [5, 2]
+
+
+def test_the_archive_has_the_columns_of_the_readings() -> None:
+    tables = {path.stem: read_table(path) for path in table_files()}
+    assert tables["iot_archive.readings"].schema == tables["readings"].schema
+    assert tables["iot_archive.readings"].partitions == tables["readings"].partitions

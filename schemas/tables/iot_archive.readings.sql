@@ -1,0 +1,33 @@
+/* table
+owner: data-platform
+about: >
+  Readings that left iot.readings because they are older than their profile's warm_days. Both together hold every accepted
+  message once; catalog/archive.py says how to read them as one. Columns are those of iot.readings.
+written_by: catalog/tiering/moving.py
+*/
+CREATE TABLE iot_archive.readings (
+  tenant STRING NOT NULL COMMENT 'who owns the device',
+  device_id STRING NOT NULL COMMENT 'unique within the tenant',
+  event_id STRING NOT NULL COMMENT 'the name the device gave the message; the same id again is a duplicate',
+  event_time TIMESTAMP NOT NULL COMMENT 'when it was measured, UTC',
+  metrics MAP<STRING, DOUBLE> COMMENT 'metric name with unit to value',
+  location STRUCT<lat: DOUBLE, lon: DOUBLE, alt_m: DOUBLE> COMMENT 'WGS 84, degrees and metres',
+  attributes MAP<STRING, STRING>,
+  received_at TIMESTAMP NOT NULL COMMENT 'when the gateway took it, UTC',
+  source STRING NOT NULL COMMENT 'protocol it came by',
+  kafka_partition INT NOT NULL,
+  kafka_offset BIGINT NOT NULL,
+  mark STRING NOT NULL COMMENT 'on_time, late (older than the watermark) or duplicate (event_id seen in the last 15 min)'
+)
+USING iceberg
+PARTITIONED BY (months(event_time))
+TBLPROPERTIES (
+  'format-version' = '2',
+  'millrace.sorted-by' = 'device_id, tenant, event_time',
+  'write.parquet.compression-codec' = 'zstd',
+  'write.parquet.compression-level' = '12',
+  'write.target-file-size-bytes' = '536870912',
+  'write.distribution-mode' = 'none',
+  'write.metadata.delete-after-commit.enabled' = 'true',
+  'write.metadata.previous-versions-max' = '20'
+)
