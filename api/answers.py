@@ -263,6 +263,37 @@ class LedgerFigures(Part):
     findings: list[str] | None = Field(default=None, description="What does not balance, in words.")
 
 
+class TableFigures(Answer):
+    """How one table of the lake is packed, and what maintenance did to it since the stack began."""
+
+    table: str
+    within_budget: bool
+    files: int
+    partitions: int
+    rows: int
+    size_bytes: int
+    most_files_per_day: int = Field(description="Of the most fragmented day of a partition.")
+    scan_amplification: float = Field(description="Files of days that are over, per file they would need.")
+    snapshots: int
+    files_joined: int
+    files_made: int
+    snapshots_expired: int
+    orphans_removed: int
+    maintenance_cpu_s: float
+    compacted_at: IsoTime | None = None
+
+
+class LakeFigures(Part):
+    """The tables after the newest pass of maintenance."""
+
+    taken_at: IsoTime | None = None
+    taken_at_ms: TimeMs | None = None
+    age_ms: AgeMs | None = None
+    files_per_day_budget: int | None = None
+    amplification_budget: float | None = None
+    tables: list[TableFigures] | None = None
+
+
 class Figures(Answer):
     """The fleet's figures."""
 
@@ -272,3 +303,4 @@ class Figures(Answer):
     stream: StreamFigures
     gateways: list[GatewayFigures]
     ledger: LedgerFigures
+    lake: LakeFigures

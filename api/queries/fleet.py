@@ -10,6 +10,7 @@ from api.queries.flink import stream_figures
 from api.queries.gateways import gateway_figures
 from api.queries.hot_store import HotStore, TenantCounts
 from api.queries.ledger import LEDGER_FILE, ledger_figures
+from api.queries.maintenance import MAINTENANCE_FILE, lake_figures
 from api.queries.presence import ONLINE_WITHIN_MS
 from millrace.clock import to_iso
 from millrace.settings import Settings
@@ -33,6 +34,7 @@ async def read_figures(store: HotStore, web: httpx.AsyncClient, config: Settings
         stream=stream,
         gateways=list(gateways),
         ledger=ledger_figures(config.folder / LEDGER_FILE, now_ms),
+        lake=lake_figures(config.folder / MAINTENANCE_FILE, now_ms),
     )
 
 

@@ -8,6 +8,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from api.answers import Figures, JobFigures, LedgerFigures, TenantFigures
+from api.queries.lake_prometheus import of_lake
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -23,6 +24,8 @@ class _FiguresCollector(Collector):
         yield from _of_jobs(self._figures.stream.jobs or [])
         if self._figures.ledger.state == "ok":
             yield from _of_ledger(self._figures.ledger)
+        if self._figures.lake.state == "ok":
+            yield from of_lake(self._figures.lake)
 
 
 def to_prometheus(figures: Figures, *, openmetrics: bool) -> bytes:
@@ -36,7 +39,7 @@ def to_prometheus(figures: Figures, *, openmetrics: bool) -> bytes:
 def _up(figures: Figures) -> Metric:
     up = GaugeMetricFamily("millrace_up", "1 when the part answers.", labels=["part"])
     parts = {"devices": figures.devices.state, "stream": figures.stream.state}
-    parts |= {"ledger": figures.ledger.state}
+    parts |= {"ledger": figures.ledger.state, "lake": figures.lake.state}
     parts |= {f"gateway:{gateway.port}": gateway.state for gateway in figures.gateways}
     for name, state in parts.items():
         up.add_metric([name], float(state == "ok"))

@@ -5,6 +5,7 @@ from api.answers import (
     Figures,
     GatewayFigures,
     JobFigures,
+    LakeFigures,
     LedgerFigures,
     StreamFigures,
     TenantFigures,
@@ -47,6 +48,7 @@ def figures(devices: DeviceFigures, stream: StreamFigures) -> Figures:
         stream=stream,
         gateways=[gateway],
         ledger=LedgerFigures(state="unavailable"),
+        lake=LakeFigures(state="unavailable"),
     )
 
 
@@ -76,6 +78,7 @@ def test_a_part_that_is_down_has_no_samples_in_the_text_but_up_zero() -> None:
         ("millrace_up", "devices"): 0.0,
         ("millrace_up", "stream"): 0.0,
         ("millrace_up", "ledger"): 0.0,
+        ("millrace_up", "lake"): 0.0,
         ("millrace_up", "gateway:18090"): 0.0,
     }
 
