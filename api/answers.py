@@ -3,10 +3,6 @@
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from typing_extensions import TypedDict
-
-from api.queries.tiers import TierName
-from api.queries.timerange import Resolution
 
 IsoTime = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 TimeMs = Annotated[int, Field(description="UTC epoch milliseconds.")]
@@ -72,62 +68,6 @@ class DevicePage(Answer):
     online_within_ms: int = Field(description="A device without a `state` counts as online this long.")
     devices: list[Device]
     next_cursor: str | None
-
-
-class Point(TypedDict):
-    """Aggregate of all readings of one metric in [time, time + resolution)."""
-
-    time: IsoTime
-    time_ms: TimeMs
-    count: Annotated[int, Field(description="Readings in it; a point without readings is left out.")]
-    min: float
-    max: float
-    avg: float
-    sum: float
-    first: Annotated[float, Field(description="The value earliest in event time.")]
-    last: Annotated[float, Field(description="The value latest in event time.")]
-
-
-class Freshness(Answer):
-    """How new what is known of the device is."""
-
-    newest_event_time: IsoTime | None = Field(description="Event time of the device's newest reading.")
-    newest_event_time_ms: TimeMs | None
-    age_ms: AgeMs | None = Field(description="Age of the newest reading, milliseconds.")
-    newest_pane: IsoTime | None = Field(description="Start of the newest pane in this answer.")
-    newest_pane_ms: TimeMs | None
-
-
-class Gap(Answer):
-    """A part of the asked range that this answer does not cover, and why."""
-
-    from_: IsoTime = Field(alias="from")
-    from_ms: TimeMs
-    to: IsoTime
-    to_ms: TimeMs
-    reason: Literal["history-not-served", "future"]
-    notice: str
-
-
-class SeriesAnswer(Answer):
-    """The series of a device's metrics over [from, to), both widened to whole points."""
-
-    tenant: str
-    device_id: str
-    from_: IsoTime = Field(alias="from")
-    from_ms: TimeMs
-    to: IsoTime
-    to_ms: TimeMs
-    resolution: Resolution
-    resolution_ms: int
-    tiers: list[TierName] = Field(description="Where the points come from.")
-    freshness: Freshness
-    complete: bool = Field(description="The whole range is held and no point in it is still open.")
-    range_held: bool = Field(description="Every part of the range was read; if not, see `gaps`.")
-    last_point_open: bool = Field(description="Readings on time may still change the last point.")
-    gaps: list[Gap]
-    latest: dict[str, LatestValue]
-    series: dict[str, list[Point]] = Field(description="Points by metric, in time order.")
 
 
 class Index(Answer):

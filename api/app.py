@@ -12,7 +12,8 @@ from fastapi_offline import FastAPIOffline
 from api import problems, routes
 from api.openapi import describe
 from api.queries.hot_store import HotStore, connect
-from api.queries.tiers import HotTier
+from api.queries.intervals import ExpectedIntervals
+from api.queries.lake_access import close_lake
 from millrace.settings import Settings, settings
 
 
@@ -21,7 +22,7 @@ def create_app(config: Settings) -> FastAPI:
     # With its documentation pages' scripts: a plant may have no way out.
     app = FastAPIOffline(
         title="Millrace API",
-        summary="Devices, their last 24 hours, and how fresh each answer is.",
+        summary="Devices, their history, and how fresh each answer is.",
         version="1.0.0",
         lifespan=_lifespan,
     )
@@ -43,6 +44,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     store = HotStore(connect(app.state.config))
     # Loopback services must not be asked through a proxy of the environment.
     async with httpx.AsyncClient(timeout=1.0, trust_env=False) as web:
-        app.state.store, app.state.web, app.state.tiers = store, web, [HotTier(store)]
+        app.state.store, app.state.web = store, web
+        app.state.intervals = ExpectedIntervals(app.state.config)
         yield
     await store.close()
+    app.state.intervals.close()
+    close_lake(app.state.config)

@@ -1,4 +1,4 @@
-"""`millrace openapi`: the API's contract as a file; `millrace dead-letters`, `devices`, `rules`, `alerts`."""
+"""`millrace openapi`: the contract as a file; and commands that ask the API: `data`, `devices`, `alerts`."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from api import (
     alert_commands,
     aws_commands,
     backtest_commands,
+    data_commands,
     dead_letter_commands,
     device_commands,
     explanation_commands,
@@ -19,6 +20,7 @@ from millrace.errors import MillraceError
 app = typer.Typer()
 # To a person what is configured of a device and what became of it are one thing.
 registry_commands.devices.add_typer(device_commands.app)
+app.add_typer(data_commands.app)
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 rule_commands.app.add_typer(backtest_commands.app)
 rule_commands.app.add_typer(aws_commands.app)

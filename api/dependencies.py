@@ -9,7 +9,7 @@ import httpx
 from fastapi import Depends, Path, Query, Request
 
 from api.queries.hot_store import HotStore
-from api.queries.tiers import SeriesTier
+from api.queries.intervals import ExpectedIntervals
 from millrace.clock import now_ms
 from millrace.settings import Settings
 
@@ -29,9 +29,9 @@ async def _store(request: Request) -> HotStore:
     return store
 
 
-async def _tiers(request: Request) -> list[SeriesTier]:
-    tiers: list[SeriesTier] = request.app.state.tiers
-    return tiers
+async def _intervals(request: Request) -> ExpectedIntervals:
+    intervals: ExpectedIntervals = request.app.state.intervals
+    return intervals
 
 
 async def _web(request: Request) -> httpx.AsyncClient:
@@ -42,7 +42,7 @@ async def _web(request: Request) -> httpx.AsyncClient:
 Config = Annotated[Settings, Depends(_config)]
 NowMs = Annotated[int, Depends(current_time_ms)]
 Store = Annotated[HotStore, Depends(_store)]
-Tiers = Annotated[list[SeriesTier], Depends(_tiers)]
+Intervals = Annotated[ExpectedIntervals, Depends(_intervals)]
 Web = Annotated[httpx.AsyncClient, Depends(_web)]
 
 

@@ -108,7 +108,7 @@ class DataThen(Answer):
     device_id: str
     metric: str | None
     explanation_path: str | None = Field(description="This explanation at that commit.")
-    series_path: str | None = Field(description="The series as it is now; null when older than 24 hours.")
+    series_path: str = Field(description="The series as it is now.")
 
 
 class Explanation(Answer):

@@ -116,8 +116,7 @@ def _show_data(found: Any) -> None:
         snapshot, at = found["commit"]["snapshot_id"], _time(found["commit"]["committed"])
         typer.echo(f"When it was raised the data was at snapshot {snapshot}, committed {at}:")
         typer.echo(f"  GET {found['explanation_path']}")
-    if found["series_path"]:
-        typer.echo(f"Series: GET {found['series_path']}")
+    typer.echo(f"Series: GET {found['series_path']}")
 
 
 def _table(title: str, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

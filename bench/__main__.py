@@ -17,6 +17,9 @@ from bench.alert_latency import GOAL_P99_MS, alert_latency
 from bench.calibration import calibration_s
 from bench.drain import DrainFigures, drain
 from bench.freshness import Percentiles, freshness
+from bench.history_lake import Size
+from bench.history_latency import history_latency
+from bench.lake_maintenance import measure_maintenance
 from bench.processes import MILLRACE
 from millrace.settings import settings
 
@@ -32,6 +35,8 @@ class Part(StrEnum):
     DRAIN = "drain"
     ALERTS = "alerts"
     SESSIONS = "sessions"
+    HISTORY = "history"
+    MAINTENANCE = "maintenance"
 
 
 def main(
@@ -42,7 +47,17 @@ def main(
     alert_rate: int = typer.Option(5_000, help="Readings/s of the alert latency run."),
     alert_readings: int = typer.Option(400_000, help="Readings drained under each number of rules."),
     seconds: float = typer.Option(60, help="Length of the freshness run, and of the alert latency run."),
-    only: Annotated[Part | None, typer.Option(help="One part; sessions runs only when asked for.")] = None,
+    history: tuple[int, int, int] = typer.Option(
+        (200, 30, 144),
+        help="Of the history run: devices, days, commits of the unmaintained table's last day.",
+    ),
+    lake: tuple[int, int, int] = typer.Option(
+        (1_000, 2, 864), help="Of the maintenance run: devices, days, commits of the last day."
+    ),
+    only: Annotated[
+        Part | None,
+        typer.Option(help="One part; sessions, history and maintenance run only when asked for."),
+    ] = None,
     keep: bool = typer.Option(False, help="Leave the bench stack running."),
 ) -> None:
     """Measure freshness at a steady rate, the drain of preloaded readings, and what alerts take."""
@@ -63,6 +78,11 @@ def main(
             _measure_alerts(console, alert_rate, seconds, alert_readings)
     if only is Part.SESSIONS:
         sessions.main(devices=20_000, stopped=200, cost=True, delay=True)
+    if only is Part.HISTORY:
+        made = Size(devices=history[0], days=history[1], metrics=3, peer_days=7, commits=history[2])
+        fast_enough = history_latency(made, console)
+    if only is Part.MAINTENANCE:
+        fast_enough = measure_maintenance(console, *lake)
     raise typer.Exit(0 if fast_enough else 1)
 
 

@@ -1,6 +1,6 @@
 """Reads what rules need of `iot.readings`, slice by slice of event time, as columns of single devices."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -8,22 +8,13 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import (
-    BooleanExpression,
-    EqualTo,
-    GreaterThanOrEqual,
-    In,
-    LessThan,
-    NotEqualTo,
-)
-from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.table import FileScanTask, Table
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
 
-from catalog.filters import every, moment, predicate
-from catalog.time_slices import FileSpan, Slice, cut, span_of
+from catalog.snapshot_files import StoredFile, Where, planned
+from catalog.stored_rows import read_rows
+from catalog.time_slices import FileSpan, Slice, cut
 
-# More names than this prune no files (PyIceberg's limit) and only cost time for each row.
-MOST_NAMES: Final = 200
 MOST_ROWS: Final = 1_000_000
 _PLACE: Final = ("lat", "lon")
 
@@ -63,43 +54,38 @@ class ReadingHistory:
     def __init__(self, table: Table, asked: Asked, most_rows: int = MOST_ROWS) -> None:
         snapshot = table.current_snapshot()
         self._table, self._asked, self._most_rows = table, asked, most_rows
+        self._snapshot = snapshot
         self.snapshot_id = None if snapshot is None else snapshot.snapshot_id
         self.taken_ms = 0 if snapshot is None else snapshot.timestamp_ms
         self.rows_read, self.newest_ms = 0, 0
 
     def devices(self) -> Iterator[DeviceColumns]:
         """Yield columns of devices, slices in order of time."""
-        if self.snapshot_id is None:
+        if self._snapshot is None:
             return
         span = Slice(self._asked.from_ms, self._asked.to_ms)
-        scan = self._table.scan(row_filter=_filter(self._asked, span), snapshot_id=self.snapshot_id)
-        event_time = self._table.schema().find_field("event_time").field_id
-        files = [(span_of(task.file, event_time), task) for task in scan.plan_files()]
-        for piece in cut([where for where, _ in files], span, self._most_rows):
-            rows = self._rows(piece, [task for where, task in files if _touches(where, piece)])
-            yield from _split(rows, self._asked)
+        files = planned(self._table, self._snapshot, _where(self._asked, span))
+        for piece in cut([file.span for file in files], span, self._most_rows):
+            touched = [file for file in files if _touches(file.span, piece)]
+            yield from _split(self._rows(self._snapshot, piece, touched), self._asked)
 
-    def _rows(self, piece: Slice, tasks: list[FileScanTask]) -> pa.Table:
-        columns = ("device_id", "event_time", *self._wide_columns())
-        scan = self._table.scan(_filter(self._asked, piece), columns, snapshot_id=self.snapshot_id)
-        reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
+    def _rows(self, snapshot: Snapshot, piece: Slice, files: list[StoredFile]) -> pa.Table:
+        columns = ("mark", *self._wide_columns())
         narrow = [pa.table(_empty(self._asked))]
-        # File by file: given all of them it would read all before it yields the first.
-        for task in tasks:
-            for batch in reader.to_record_batches([task]):
-                narrow.append(self._narrow(batch))
+        for rows in read_rows(self._table, snapshot, _where(self._asked, piece), columns, files):
+            narrow.append(self._narrow(rows))
         return pa.concat_tables(narrow)
 
     def _wide_columns(self) -> list[str]:
         wanted = {"metrics": bool(self._asked.metrics), "location": self._asked.located}
         return [name for name, is_wanted in wanted.items() if is_wanted]
 
-    def _narrow(self, batch: pa.RecordBatch) -> pa.Table:
-        rows = _of_population(pa.table(batch), self._asked)
+    def _narrow(self, stored: pa.Table) -> pa.Table:
+        rows = _of_population(stored, self._asked)
         self.rows_read += len(rows)
-        columns = {"device_id": pc.cast(rows["device_id"], pa.string()), "time_ms": _time_ms(rows)}
+        columns = {"device_id": pc.cast(rows["device_id"], pa.string()), "time_ms": rows["time_ms"]}
         if len(rows):
-            self.newest_ms = max(self.newest_ms, pc.max(columns["time_ms"]).as_py())
+            self.newest_ms = max(self.newest_ms, pc.max(rows["time_ms"]).as_py())
         says = {name: _metric(rows["metrics"], name) for name in self._asked.metrics}
         if self._asked.located:
             says |= {name: pc.struct_field(rows["location"], name) for name in _PLACE}
@@ -107,18 +93,8 @@ class ReadingHistory:
         return narrow if self._asked.every_row else narrow.filter(_any_valid(says.values()))
 
 
-def _filter(asked: Asked, span: Slice) -> BooleanExpression:
-    terms = [
-        predicate(EqualTo, "tenant", asked.tenant),
-        predicate(GreaterThanOrEqual, "event_time", moment(span.from_ms)),
-        predicate(LessThan, "event_time", moment(span.to_ms)),
-        predicate(NotEqualTo, "mark", "duplicate"),
-    ]
-    if asked.only is not None and len(asked.only) == 1:
-        terms.append(predicate(EqualTo, "device_id", *asked.only))
-    elif asked.only is not None and len(asked.only) <= MOST_NAMES:
-        terms.append(predicate(In, "device_id", set(asked.only)))
-    return every(terms)
+def _where(asked: Asked, span: Slice) -> Where:
+    return Where(asked.tenant, *span, asked.only)
 
 
 def _touches(file: FileSpan, piece: Slice) -> bool:
@@ -133,18 +109,11 @@ def _empty(asked: Asked) -> dict[str, pa.Array]:
 
 
 def _of_population(rows: pa.Table, asked: Asked) -> pa.Table:
-    if asked.only is not None and len(asked.only) > MOST_NAMES:
-        rows = rows.filter(_is_in(rows, asked.only))
-    return rows.filter(pc.invert(_is_in(rows, asked.left_out))) if asked.left_out else rows
-
-
-def _is_in(rows: pa.Table, names: Collection[str]) -> pa.ChunkedArray:
-    devices = rows["device_id"]
-    return pc.is_in(devices, pa.array(sorted(names), devices.type))
-
-
-def _time_ms(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.divide(pc.cast(rows["event_time"], pa.int64()), 1000)
+    counted = pc.not_equal(rows["mark"].cast(pa.string()), "duplicate")
+    if asked.left_out:
+        names = pa.array(sorted(asked.left_out), pa.string())
+        counted = pc.and_(counted, pc.invert(pc.is_in(rows["device_id"].cast(pa.string()), names)))
+    return rows.filter(counted)
 
 
 def _metric(metrics: pa.ChunkedArray, name: str) -> pa.ChunkedArray:

@@ -1,21 +1,31 @@
 """Reads all that a few devices sent around a moment from `iot.readings`, at a bounded cost."""
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import BooleanExpression, EqualTo, GreaterThanOrEqual, In, LessThan, NotEqualTo
-from pyiceberg.io.pyarrow import ArrowScan
-from pyiceberg.table import DataScan, FileScanTask, Table
+from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
-from catalog.filters import every, moment, predicate
-from catalog.time_slices import FileSpan, span_of
+from catalog.snapshot_files import StoredFile, Where, planned
+from catalog.stored_rows import read_rows
+from catalog.time_slices import FileSpan
 
 # Until a table is compacted every checkpoint leaves a file or two: this is an hour of them.
 MOST_FILES: Final = 720
 MOST_ROWS: Final = 1_000_000
-_COLUMNS: Final = ("device_id", "event_time", "metrics", "mark")
+_COLUMNS: Final = ("metrics", "mark")
+
+
+_SHAPE: Final = pa.schema(
+    {
+        "device_id": pa.string(),
+        "time_ms": pa.int64(),
+        "metrics": pa.map_(pa.string(), pa.float64()),
+        "mark": pa.string(),
+    }
+)
 
 
 class Wanted(NamedTuple):
@@ -91,23 +101,14 @@ def _commit(snapshot: Snapshot | None) -> Commit | None:
 
 def read_window(table: Table, commit: Commit, wanted: Wanted) -> ReadingWindow:
     """Read what is wanted from the files nearest to its moment, as many as the bounds allow."""
-    scan = table.scan(_filter(wanted), _COLUMNS, snapshot_id=commit.snapshot_id)
-    event_time = table.schema().find_field("event_time").field_id
-    planned = [(span_of(task.file, event_time), task) for task in scan.plan_files()]
-    planned.sort(key=lambda file: _distance_ms(file[0], wanted.near_ms))
-    chosen = _affordable(planned)
-    return ReadingWindow(_rows(scan, chosen), whole=len(chosen) == len(planned))
-
-
-def _filter(wanted: Wanted) -> BooleanExpression:
-    return every(
-        [
-            predicate(EqualTo, "tenant", wanted.tenant),
-            predicate(In, "device_id", set(wanted.device_ids)),
-            predicate(GreaterThanOrEqual, "event_time", moment(wanted.from_ms)),
-            predicate(LessThan, "event_time", moment(wanted.to_ms)),
-            predicate(NotEqualTo, "mark", "duplicate"),
-        ]
+    snapshot = table.snapshot_by_id(commit.snapshot_id)
+    if snapshot is None:
+        return ReadingWindow(_rows([]), whole=True)
+    where = Where(wanted.tenant, wanted.from_ms, wanted.to_ms, wanted.device_ids)
+    found = sorted(planned(table, snapshot, where), key=lambda file: _distance_ms(file.span, wanted.near_ms))
+    chosen = _affordable(found)
+    return ReadingWindow(
+        _rows(read_rows(table, snapshot, where, _COLUMNS, chosen)), whole=len(chosen) == len(found)
     )
 
 
@@ -115,19 +116,18 @@ def _distance_ms(file: FileSpan, near_ms: int) -> float:
     return max(file.from_ms - near_ms, near_ms - file.until_ms, 0)
 
 
-def _affordable(planned: list[tuple[FileSpan, FileScanTask]]) -> list[FileScanTask]:
-    chosen: list[FileScanTask] = []
+def _affordable(files: list[StoredFile]) -> list[StoredFile]:
+    chosen: list[StoredFile] = []
     rows = 0
-    for span, task in planned[:MOST_FILES]:
-        rows += span.rows
+    for file in files[:MOST_FILES]:
+        rows += file.span.rows
         if chosen and rows > MOST_ROWS:
             break
-        chosen.append(task)
+        chosen.append(file)
     return chosen
 
 
-def _rows(scan: DataScan, tasks: list[FileScanTask]) -> pa.Table:
-    reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
-    rows = reader.to_table(tasks)
-    times_ms = pc.divide(pc.cast(rows["event_time"], pa.int64()), 1000)
-    return rows.drop_columns("event_time").append_column("time_ms", times_ms).sort_by("time_ms")
+def _rows(pieces: Iterable[pa.Table]) -> pa.Table:
+    found = [_SHAPE.empty_table(), *(piece.select(_SHAPE.names).cast(_SHAPE) for piece in pieces)]
+    rows = pa.concat_tables(found)
+    return rows.filter(pc.not_equal(rows["mark"], "duplicate")).sort_by("time_ms")

@@ -11,7 +11,6 @@ from api import explanation_answers as answers
 from api.queries.alerts import answer as alert_answer
 from api.queries.explained_past import AFTER_MS, Onset, Past, look_back
 from api.queries.registry_access import open_database
-from api.queries.tiers import DAY_MS
 from catalog.alert_desk import AlertDesk
 from catalog.outbox import Row
 from catalog.registry_store import Registry
@@ -48,9 +47,7 @@ class Known(NamedTuple):
     similar: list[Row]
 
 
-def explain(
-    config: Settings, tenant: str, alert_id: str, now_ms: int, snapshot_id: int | None
-) -> answers.Explanation:
+def explain(config: Settings, tenant: str, alert_id: str, snapshot_id: int | None) -> answers.Explanation:
     """Explain an alert by what the lake holds at a snapshot, the newest by default.
 
     NoSuchAlertError, ProblemError (503 without PostgreSQL, 422 for a snapshot there is not).
@@ -58,7 +55,7 @@ def explain(
     with open_database(config) as connection:
         known = _known(connection, tenant, alert_id)
     past = look_back(config, _onset(known), snapshot_id)
-    return _answer(known, past, now_ms)
+    return _answer(known, past)
 
 
 def _known(connection: Connection, tenant: str, alert_id: str) -> Known:
@@ -92,7 +89,7 @@ def _onset(known: Known) -> Onset:
     )
 
 
-def _answer(known: Known, past: Past, now_ms: int) -> answers.Explanation:
+def _answer(known: Known, past: Past) -> answers.Explanation:
     alert = known.alert
     what = what_happened(known.definition, alert["device_id"], alert["evidence"])
     return answers.Explanation(
@@ -104,7 +101,7 @@ def _answer(known: Known, past: Past, now_ms: int) -> answers.Explanation:
         departures=_departures(past),
         neighbours=_nearby(known, past),
         similar=[_similar(row) for row in known.similar],
-        data=_data(known, past, now_ms),
+        data=_data(known, past),
         notices=[*past.notices, *_notices(known, past)],
     )
 
@@ -221,9 +218,8 @@ def _ending(row: Row) -> Ending:
     return Ending(row["closed_cause"], row["closed_by"], lasted_s)
 
 
-def _data(known: Known, past: Past, now_ms: int) -> answers.DataThen:
+def _data(known: Known, past: Past) -> answers.DataThen:
     alert = known.alert
-    is_hot = past.compared.from_ms >= now_ms - DAY_MS
     asked = {"tenant": alert["tenant"], **({"metric": past.metric} if past.metric else {})}
     span = _span(past.compared.from_ms, alert["onset_ms"] + AFTER_MS)
     device = quote(alert["device_id"], safe="")
@@ -234,7 +230,7 @@ def _data(known: Known, past: Past, now_ms: int) -> answers.DataThen:
         device_id=alert["device_id"],
         metric=past.metric,
         explanation_path=f"/alerts/{alert['alert_id']}/explanation?{urlencode(at_then)}" if then else None,
-        series_path=f"/data/{device}?{urlencode(asked | span)}" if is_hot else None,
+        series_path=f"/data/{device}?{urlencode(asked | span)}",
         **span,
     )
 

@@ -30,6 +30,21 @@ def decode_hour(hour_ms: int, stored: bytes) -> Panes:
     return panes
 
 
+def panes_of(times_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Panes:
+    """Return a pane for each single value, in time order; equal times are broken as the stream breaks them.
+
+    The stream compares values as text. Such panes are only good for building wider ones.
+    """
+    order = np.argsort(times_ms, kind="stable")
+    if (np.diff(times_ms[order]) == 0).any():
+        order = np.lexsort((values.astype(str), times_ms))
+    panes = np.empty(len(order), PANE)
+    panes["start_ms"], panes["count"] = times_ms[order], 1
+    for name, _ in _VALUES:
+        panes[name] = values[order]
+    return panes
+
+
 def join(parts: Sequence[Panes], span: Span) -> Panes:
     """Put parts that follow each other in time together and keep the panes that start inside the span."""
     panes = np.concatenate(parts) if parts else np.empty(0, PANE)

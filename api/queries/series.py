@@ -1,37 +1,39 @@
-"""`GET /data/{device_id}`: a device's metrics over a range, from every tier that holds a part of it."""
+"""`/data`: metrics of devices over a range, from every tier that holds a part of it."""
 
+from asyncio import to_thread
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from api.answers import Freshness, Gap, Point, SeriesAnswer
-from api.problems import ProblemError, WrongParameterError
-from api.queries.devices import DeviceState, load_state
+from api.problems import ProblemError
+from api.queries.devices import DeviceState, parse_state
 from api.queries.hot_store import HotStore
-from api.queries.panes import Panes, combine, join
-from api.queries.tiers import SeriesTier, TierName
-from api.queries.timerange import STEP_MS, Resolution, Span
-from millrace.clock import to_iso
+from api.queries.intervals import ExpectedIntervals
+from api.queries.lake_tier import LakeTier
+from api.queries.panes import Panes, join
+from api.queries.series_question import RAW_MS, RAW_PAGE, Question
+from api.queries.tiers import Found, HotTier, Series, SeriesTier, Sought, Stretch
+from api.queries.timerange import Span
+from millrace.settings import Settings
 from udfs.hot_series import HOUR_MS
 
-# 32 MB of hour strings: a day of 80 metrics.
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# 32 MB of hour strings: a day of 80 metrics. What is more is read from the lake.
 _MOST_METRIC_HOURS = 2_000
-_NOTICES = {
-    "history-not-served": "Older than the hot tier (24 h). The history is stored, but this endpoint does "
-    "not serve it yet: no points here does not mean no readings.",
-    "future": "This part of the range has not happened yet.",
-}
+# What the lake may not have yet.
+_LEAST_HOT_HOURS = 3
 
 
-class SeriesRequest(NamedTuple):
-    """What is asked, already parsed; the span is aligned to the resolution."""
+class Reach(NamedTuple):
+    """What an answer is read from."""
 
-    tenant: str
-    device_id: str
-    metrics: Sequence[str]
-    span: Span
-    resolution: Resolution
+    store: HotStore
+    intervals: ExpectedIntervals
+    config: Settings
 
 
 class Plan(NamedTuple):
@@ -39,6 +41,23 @@ class Plan(NamedTuple):
 
     parts: list[tuple[SeriesTier, Span]]
     missing: list[Span]
+
+
+class Gathered(NamedTuple):
+    """What was found of a question: `rows` are readings (`raw`), else `panes`; `gone_on` is the next page.
+
+    `states` has only devices that Redis knows; `unread` are parts that a tier could not answer now.
+    """
+
+    question: Question
+    states: dict[str, DeviceState]
+    intervals_ms: dict[str, int]
+    stretches: list[Stretch]
+    missing: list[Span]
+    unread: list[Span]
+    panes: dict[Series, Panes]
+    rows: "pa.Table | None"
+    gone_on: str | None
 
 
 def plan(tiers: Iterable[SeriesTier], span: Span, now_ms: int) -> Plan:
@@ -59,120 +78,176 @@ def _without(span: Span, taken: Span) -> list[Span]:
     return [rest for rest in rests if rest.width_ms]
 
 
-async def read_series(
-    store: HotStore, tiers: Iterable[SeriesTier], request: SeriesRequest, now_ms: int, settles_ms: int
-) -> SeriesAnswer:
-    """Answer a request; raise ProblemError when the device or a metric is unknown or too much is asked.
-
-    `settles_ms` is how long after its end a pane may still change through readings on time.
-    """
-    state = await load_state(store, request.tenant, request.device_id)
-    metrics = _known_metrics(state, request)
-    chosen = plan(tiers, request.span, now_ms)
-    _refuse_too_much(len(metrics), [span for _, span in chosen.parts])
-    panes = {metric: await _read(chosen, request, metric) for metric in metrics}
-    return _answer(request, state, chosen, panes, now_ms, settles_ms)
+async def load_states(store: HotStore, tenant: str, devices: Sequence[str]) -> dict[str, DeviceState]:
+    """Return the newest state of the devices that Redis knows."""
+    if len(devices) == 1:
+        found = [parse_state(*await store.device(tenant, devices[0]))]
+    else:
+        found = [parse_state(None, stored) for stored in await store.device_states(tenant, devices)]
+    return {name: state for name, state in zip(devices, found, strict=True) if state is not None}
 
 
-def _known_metrics(state: DeviceState, request: SeriesRequest) -> list[str]:
-    unknown = [metric for metric in request.metrics if metric not in state.latest]
-    if unknown:
+async def gather(reach: Reach, question: Question, states: dict[str, DeviceState], now_ms: int) -> Gathered:
+    """Read what is asked; ProblemError when a device or metric is unknown, or only the lake could say."""
+    intervals_ms = await reach.intervals.of(question.tenant, question.devices, now_ms)
+    lake = LakeTier(reach.config, question.as_of, question.pins)
+    at_ms = now_ms if question.as_of is None else await to_thread(lake.taken_ms, question.as_of)
+    bare = Gathered(question, states, intervals_ms, [], [], [], {}, None, None)
+    if question.step_ms == RAW_MS:
+        found = await _raw(lake, bare, at_ms)
+    else:
+        found = await _panes(reach, lake, bare, at_ms)
+    _must_be_known(found)
+    return found
+
+
+async def _panes(reach: Reach, lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
+    question, sought = bare.question, _sought(bare)
+    chosen = plan(_tiers(reach.store, lake, question, sought), question.page, now_ms)
+    parts: list[Found] = []
+    unread: list[Span] = []
+    for tier, span in chosen.parts:
+        try:
+            parts.append(await tier.read(sought, span))
+        except ProblemError as error:
+            # What Redis holds is still worth an answer; another time or page is none without the lake.
+            if error.status != HTTPStatus.SERVICE_UNAVAILABLE or question.as_of or not question.is_first_page:
+                raise
+            unread.append(span)
+    ends = question.page.to_ms >= question.span.to_ms
+    return bare._replace(
+        stretches=[stretch for part in parts for stretch in part.stretches],
+        missing=chosen.missing,
+        unread=unread,
+        panes=_joined(parts, question.page),
+        gone_on=None if ends else question.next_page(question.page.to_ms, 0, lake.used),
+    )
+
+
+def _joined(parts: Sequence[Found], span: Span) -> dict[Series, Panes]:
+    names = dict.fromkeys(series for part in parts for series in part.panes)
+    return {name: join([part.panes[name] for part in parts if name in part.panes], span) for name in names}
+
+
+def _sought(bare: Gathered) -> Sought:
+    question = bare.question
+    metrics = {
+        name: question.metrics or (tuple(sorted(bare.states[name].latest)) if name in bare.states else ())
+        for name in question.devices
+    }
+    return Sought(question.tenant, metrics, not question.metrics, question.base_ms)
+
+
+def _tiers(store: HotStore, lake: LakeTier, question: Question, sought: Sought) -> list[SeriesTier]:
+    if question.as_of:
+        return [lake]
+    series = max(1, sum(map(len, sought.metrics.values())))
+    hours = max(_LEAST_HOT_HOURS, _MOST_METRIC_HOURS // series)
+    fits = question.page.width_ms <= (hours - 1) * HOUR_MS
+    return [HotTier(store) if fits else HotTier(store, hours), lake]
+
+
+async def _raw(lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
+    question = bare.question
+    chosen = plan([lake], question.page, now_ms)
+    if not chosen.parts:
+        return bare._replace(missing=chosen.missing)
+    limit = question.limit or RAW_PAGE
+    rows, stretches = await _at_least(lake, _sought(bare), chosen.parts[0][1], question.skip + limit + 1)
+    page = rows.slice(question.skip, limit)
+    if len(rows) <= question.skip + limit:
+        return bare._replace(stretches=stretches, missing=chosen.missing, rows=page)
+    times_ms = rows["time_ms"].to_numpy()
+    behind = question.skip + limit
+    at_ms = int(times_ms[behind])
+    skip = behind - int(np.searchsorted(times_ms, at_ms))
+    seen = Span(question.page.from_ms, int(times_ms[behind - 1]) + 1)
+    return bare._replace(
+        stretches=[one._replace(span=one.span.cut(seen)) for one in stretches if one.span.cut(seen).width_ms],
+        rows=page,
+        gone_on=question.next_page(at_ms, skip, lake.used),
+    )
+
+
+async def _at_least(
+    lake: LakeTier, sought: Sought, span: Span, most_rows: int
+) -> "tuple[pa.Table, list[Stretch]]":
+    """Read ever wider parts of the span until there are so many rows, or it ends."""
+    rows: list[pa.Table] = []
+    stretches: list[Stretch] = []
+    at_ms, width_ms = span.from_ms, HOUR_MS
+    while at_ms < span.to_ms and sum(map(len, rows)) < most_rows:
+        part = Span(at_ms, min(at_ms + width_ms, span.to_ms))
+        found, covered = await lake.readings(sought, part)
+        rows.append(found)
+        stretches = _merged([*stretches, *covered])
+        at_ms, width_ms = part.to_ms, width_ms * 4
+    from pyarrow import concat_tables
+
+    return concat_tables(rows), stretches
+
+
+def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+    merged: list[Stretch] = []
+    for one in stretches:
+        if merged and merged[-1].tier == one.tier:
+            merged[-1] = one._replace(span=Span(merged[-1].span.from_ms, one.span.to_ms))
+        else:
+            merged.append(one)
+    return merged
+
+
+def _must_be_known(found: Gathered) -> None:
+    """Refuse what nobody knows: not Redis, and not the lake in this range."""
+    question = found.question
+    if not question.is_first_page:
+        return
+    names = _found_names(found)
+    _devices_must_be_known(found, {device_id for device_id, _ in names})
+    known = {metric for _, metric in names} | {m for state in found.states.values() for m in state.latest}
+    unknown = [metric for metric in question.metrics if metric not in known]
+    if unknown and not found.unread:
+        who = f"Device {question.devices[0]!r} has" if len(question.devices) == 1 else "The devices have"
         raise ProblemError(
             404,
             "unknown-metric",
-            f"Device {request.device_id!r} has no metric {', '.join(map(repr, unknown))}.",
+            f"{who} no metric {', '.join(map(repr, unknown))}.",
             where="metric",
-            mend=f"It has: {', '.join(sorted(state.latest)) or 'none'}.",
-        )
-    return list(dict.fromkeys(request.metrics)) or sorted(state.latest)
-
-
-def _refuse_too_much(metrics: int, spans: list[Span]) -> None:
-    hours = sum(-(-span.width_ms // HOUR_MS) for span in spans)
-    if metrics * hours > _MOST_METRIC_HOURS:
-        raise WrongParameterError(
-            "metric",
-            f"{metrics} metrics over {hours} hours are too much for one answer",
-            accepted=f"fewer metrics or a shorter range (metrics x hours up to {_MOST_METRIC_HOURS})",
+            mend=f"There are: {', '.join(sorted(known)) or 'none'}.",
         )
 
 
-async def _read(chosen: Plan, request: SeriesRequest, metric: str) -> Panes:
-    parts = [await tier.panes(request.tenant, request.device_id, metric, span) for tier, span in chosen.parts]
-    return join(parts, request.span)
+def _found_names(found: Gathered) -> set[Series]:
+    if found.rows is None:
+        return {series for series, panes in found.panes.items() if len(panes)}
+    from catalog.raw_history import values_by_metric
+
+    devices = set(found.rows["device_id"].unique().to_pylist())
+    return {(name, metric) for name in devices for metric in values_by_metric(found.rows, None)}
 
 
-def _answer(
-    request: SeriesRequest,
-    state: DeviceState,
-    chosen: Plan,
-    panes: dict[str, Panes],
-    now_ms: int,
-    settles_ms: int,
-) -> SeriesAnswer:
-    step_ms = STEP_MS[request.resolution]
-    last_point_open = request.span.to_ms + settles_ms > now_ms
-    tiers: list[TierName] = [tier.name for tier, _ in chosen.parts]
-    # Nothing here comes from outside: checking thousands of points again would cost more than reading them.
-    return SeriesAnswer.model_construct(
-        tenant=request.tenant,
-        device_id=request.device_id,
-        from_=to_iso(request.span.from_ms),
-        from_ms=request.span.from_ms,
-        to=to_iso(request.span.to_ms),
-        to_ms=request.span.to_ms,
-        resolution=request.resolution,
-        resolution_ms=step_ms,
-        tiers=list(dict.fromkeys(tiers)),
-        freshness=_freshness(state, list(panes.values()), now_ms),
-        complete=not chosen.missing and not last_point_open,
-        range_held=not chosen.missing,
-        last_point_open=last_point_open,
-        gaps=[_gap(span, now_ms) for span in chosen.missing],
-        latest={metric: state.latest[metric] for metric in panes},
-        series={metric: points(combine(found, step_ms)) for metric, found in panes.items()},
-    )
+def _devices_must_be_known(found: Gathered, in_lake: set[str]) -> None:
+    question = found.question
+    unknown = [name for name in question.devices if name not in found.states and name not in in_lake]
+    if unknown and found.unread:
+        raise ProblemError(
+            503,
+            "store-unavailable",
+            f"Redis does not know {', '.join(map(repr, unknown))}, and the lake cannot answer now.",
+            where="lake",
+            mend="Try again in a moment; `millrace status` and GET /health show what is down.",
+        )
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        raise ProblemError(
+            404,
+            "unknown-device",
+            f"Tenant {question.tenant!r} has no device {names}{_asked_with(question)}.",
+            where="device_id",
+            mend=f"GET /devices?tenant={question.tenant} lists devices; `from` may look further back.",
+        )
 
 
-def _freshness(state: DeviceState, found: list[Panes], now_ms: int) -> Freshness:
-    newest_pane_ms = max((int(panes["start_ms"][-1]) for panes in found if len(panes)), default=None)
-    seen_ms = state.last_seen_ms
-    return Freshness(
-        newest_event_time=to_iso(seen_ms),
-        newest_event_time_ms=seen_ms,
-        age_ms=now_ms - seen_ms,
-        newest_pane=None if newest_pane_ms is None else to_iso(newest_pane_ms),
-        newest_pane_ms=newest_pane_ms,
-    )
-
-
-def _gap(span: Span, now_ms: int) -> Gap:
-    reason = "future" if span.from_ms > now_ms else "history-not-served"
-    return Gap.model_validate(
-        {
-            "from": to_iso(span.from_ms),
-            "from_ms": span.from_ms,
-            "to": to_iso(span.to_ms),
-            "to_ms": span.to_ms,
-            "reason": reason,
-            "notice": _NOTICES[reason],
-        }
-    )
-
-
-def points(panes: Panes) -> list[Point]:
-    """Turn panes into points of the answer."""
-    start_ms = panes["start_ms"]
-    columns = {
-        "time": np.datetime_as_string(start_ms.astype("datetime64[ms]"), timezone="UTC"),
-        "time_ms": start_ms,
-        "count": panes["count"],
-        "min": panes["min"],
-        "max": panes["max"],
-        "avg": panes["sum"] / np.maximum(panes["count"], 1),
-        "sum": panes["sum"],
-        "first": panes["first"],
-        "last": panes["last"],
-    }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return cast(list[Point], [dict(zip(columns, row, strict=True)) for row in rows])
+def _asked_with(question: Question) -> str:
+    """Say what was looked for: of a device that Redis forgot, the lake knows only what is asked."""
+    return f" with {', '.join(map(repr, question.metrics))} in this range" if question.metrics else ""

@@ -1,15 +1,30 @@
 """Times and resolutions as a caller writes them, turned into aligned milliseconds."""
 
 import re
-from typing import Literal, NamedTuple, get_args
+from math import log
+from typing import Literal, NamedTuple
 
 from api.problems import WrongParameterError
 from millrace.clock import from_iso
 
-Resolution = Literal["10s", "1m", "5m", "15m", "1h"]
-Asked = Literal["auto", "10s", "1m", "5m", "15m", "1h"]
-STEP_MS: dict[Resolution, int] = {"10s": 10_000, "1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
-AUTO_POINTS = 600
+Resolution = Literal["10s", "30s", "1m", "5m", "10m", "15m", "30m", "1h", "3h", "6h", "12h", "1d"]
+Asked = Literal["auto", "raw", "10s", "30s", "1m", "5m", "10m", "15m", "30m", "1h", "3h", "6h", "12h", "1d"]
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
+STEP_MS: dict[Resolution, int] = {
+    "10s": 10_000,
+    "30s": 30_000,
+    "1m": _MINUTE_MS,
+    "5m": 5 * _MINUTE_MS,
+    "10m": 10 * _MINUTE_MS,
+    "15m": 15 * _MINUTE_MS,
+    "30m": 30 * _MINUTE_MS,
+    "1h": _HOUR_MS,
+    "3h": 3 * _HOUR_MS,
+    "6h": 6 * _HOUR_MS,
+    "12h": 12 * _HOUR_MS,
+    "1d": 24 * _HOUR_MS,
+}
+AUTO_POINTS = 1000
 TIME_FORMS = (
     "RFC 3339 (2026-01-31T12:00:00Z), epoch milliseconds, `now`, or relative such as -90s, -15m, -1h, -1d"
 )
@@ -85,9 +100,10 @@ def parse_span(from_text: str, to_text: str, now_ms: int) -> Span:
     return span
 
 
-def choose_resolution(asked: Asked, width_ms: int) -> Resolution:
-    """Return the asked resolution; for `auto` the finest with at most AUTO_POINTS points, or the coarsest."""
-    if asked != "auto":
-        return asked
-    fits = (name for name, step_ms in STEP_MS.items() if width_ms <= step_ms * AUTO_POINTS)
-    return next(fits, get_args(Resolution)[-1])
+def automatic(width_ms: int, most_points: int) -> Resolution:
+    """Return the resolution whose number of points is nearest to AUTO_POINTS, as a ratio, of those that fit.
+
+    At most `most_points` fit; the coarsest is always allowed.
+    """
+    fitting = [name for name, step_ms in STEP_MS.items() if width_ms <= step_ms * most_points]
+    return min(fitting or ["1d"], key=lambda name: abs(log(width_ms / STEP_MS[name] / AUTO_POINTS)))

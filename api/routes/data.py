@@ -1,35 +1,149 @@
-"""`/data`: the series of a device's metrics."""
+"""`/data`: the series of metrics, of one device or of several, over any range."""
 
-from typing import Annotated
+from asyncio import to_thread
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from api.answers import SeriesAnswer
-from api.dependencies import Config, DeviceId, NowMs, Store, Tenant, Tiers
-from api.queries.series import SeriesRequest, read_series
-from api.queries.timerange import STEP_MS, TIME_FORMS, Asked, choose_resolution, parse_span
+from api.dependencies import Config, DeviceId, Intervals, NowMs, Store, Tenant
+from api.problems import WrongParameterError
+from api.queries.devices import DeviceState
+from api.queries.series import Gathered, Reach, gather, load_states
+from api.queries.series_points import series_columns
+from api.queries.series_question import AS_OF_FORMS, MOST_DEVICES, MOST_POINTS, Downsample, Wanted, settle
+from api.queries.series_shape import common_fields, freshness
+from api.queries.timerange import TIME_FORMS, Asked
+from api.series_answers import ManySeriesAnswer, SeriesAnswer
+from api.series_formats import MEDIA_TYPES, Format, Written, chosen_format, write
 
-router = APIRouter(tags=["data"])
+_TABLES: dict[str, Any] = {name: {} for form, name in MEDIA_TYPES.items() if form != "json"}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": _TABLES, "description": "The series; as a table, one row per point."},
+    404: {"description": "Unknown device, metric or snapshot."},
+    410: {"description": "The snapshot is kept no longer."},
+    503: {"description": "Redis or the lake does not answer."},
+}
+router = APIRouter(tags=["data"], responses=_RESPONSES)
+
+
+class Terms:
+    """What both questions have in common."""
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        from_: Annotated[str, Query(alias="from", max_length=64, description=TIME_FORMS)] = "-1h",
+        to: Annotated[str, Query(max_length=64, description=TIME_FORMS)] = "now",
+        resolution: Annotated[
+            Asked, Query(description="Width of a point; auto: about 1,000 points; raw: single readings.")
+        ] = "auto",
+        downsample: Annotated[
+            Downsample,
+            Query(description="minmax: all aggregates; avg: means; lttb: the points that show it."),
+        ] = "minmax",
+        limit: Annotated[
+            int | None,
+            Query(ge=1, le=MOST_POINTS, description="Points of a series on a page; raw: readings (1,000)."),
+        ] = None,
+        cursor: Annotated[
+            str | None, Query(max_length=2048, description="`next_cursor` of the same question.")
+        ] = None,
+        as_of: Annotated[
+            str | None, Query(max_length=64, description=f"The lake as it was: {AS_OF_FORMS}.")
+        ] = None,
+        format_: Annotated[
+            Format | None, Query(alias="format", description="Default: what the Accept header names.")
+        ] = None,
+        accept: Annotated[str | None, Header(include_in_schema=False)] = None,
+    ) -> None:
+        self.form = chosen_format(format_, accept)
+        self.as_of = as_of
+        self.wanted = Wanted(tenant, (), (), from_, to, resolution, downsample, limit, cursor, as_of)
+
+
+Asking = Annotated[Terms, Depends(Terms)]
+
+
+async def _reach(config: Config, store: Store, intervals: Intervals) -> Reach:
+    return Reach(store, intervals, config)
+
+
+Stores = Annotated[Reach, Depends(_reach)]
+
+
+@router.get("/data", operation_id="getManySeries", response_model=ManySeriesAnswer)
+async def get_many(
+    request: Request,
+    terms: Asking,
+    reach: Stores,
+    now_ms: NowMs,
+    devices: Annotated[
+        list[str], Query(min_length=1, description="Device ids, by commas; or repeated, for ids with commas.")
+    ],
+    metrics: Annotated[list[str] | None, Query(description="By commas or repeated; default: all.")] = None,
+) -> Response:
+    """Return the series of several devices, as `/data/{device_id}` does of one."""
+    named = tuple(dict.fromkeys(name for part in devices for name in part.split(",") if name))
+    if not 1 <= len(named) <= MOST_DEVICES:
+        raise WrongParameterError(
+            "devices", f"{len(named)} devices are named", accepted=f"1 to {MOST_DEVICES} device ids"
+        )
+    chosen = tuple(dict.fromkeys(name for part in metrics or () for name in part.split(",") if name))
+    return await _answer(request, terms, reach, terms.wanted._replace(devices=named, metrics=chosen), now_ms)
 
 
 @router.get("/data/{device_id}", operation_id="getSeries", response_model=SeriesAnswer)
 async def get_data(
+    request: Request,
     device_id: DeviceId,
-    config: Config,
-    store: Store,
-    tiers: Tiers,
-    tenant: Tenant,
+    terms: Asking,
+    reach: Stores,
     now_ms: NowMs,
     metric: Annotated[list[str] | None, Query(description="Repeatable; default: all metrics.")] = None,
-    from_: Annotated[str, Query(alias="from", max_length=64, description=TIME_FORMS)] = "-1h",
-    to: Annotated[str, Query(max_length=64, description=TIME_FORMS)] = "now",
-    resolution: Annotated[
-        Asked, Query(description="Width of a point; auto: the finest with at most 600 points.")
-    ] = "auto",
 ) -> Response:
-    """Return min, max, avg, sum, count, first and last of each metric over time."""
-    span = parse_span(from_, to, now_ms)
-    width = choose_resolution(resolution, span.width_ms)
-    request = SeriesRequest(tenant, device_id, metric or [], span.aligned(STEP_MS[width]), width)
-    answer = await read_series(store, tiers, request, now_ms, config.telemetry.out_of_orderness_ms)
-    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+    """Return min, max, avg, sum, count, first and last of each metric over time; or what is asked instead."""
+    chosen = tuple(dict.fromkeys(metric or ()))
+    wanted = terms.wanted._replace(devices=(device_id,), metrics=chosen)
+    return await _answer(request, terms, reach, wanted, now_ms, device_id)
+
+
+async def _answer(
+    request: Request, terms: Terms, reach: Reach, wanted: Wanted, now_ms: int, device: str | None = None
+) -> Response:
+    states = await load_states(reach.store, wanted.tenant, wanted.devices)
+    question = settle(wanted, _series(wanted, states), now_ms)
+    found = await gather(reach, question, states, now_ms)
+    settles_ms = reach.config.telemetry.out_of_orderness_ms
+    # Thousands of points would hold up every other request meanwhile.
+    written = await to_thread(_written, found, terms.as_of, device, now_ms, settles_ms)
+    return await to_thread(write, written, terms.form, _link(request))
+
+
+def _series(wanted: Wanted, states: dict[str, DeviceState]) -> int:
+    if wanted.metrics:
+        return len(wanted.devices) * len(wanted.metrics)
+    return sum(len(states[name].latest) if name in states else 1 for name in wanted.devices)
+
+
+def _written(found: Gathered, as_of: str | None, device: str | None, now_ms: int, settles_ms: int) -> Written:
+    shown = series_columns(found)
+    fields = common_fields(found, shown, as_of, now_ms, settles_ms)
+    model = SeriesAnswer if device is not None else ManySeriesAnswer
+    plain = model.model_construct(**fields).model_dump(by_alias=True, warnings=False)
+    per_device = {name: _about(found, name, shown, now_ms) for name in found.question.devices}
+    return Written(plain, shown, device, per_device)
+
+
+def _about(found: Gathered, device_id: str, shown: Any, now_ms: int) -> dict[str, Any]:
+    latest = found.states[device_id].latest if device_id in found.states else {}
+    return {
+        "device_id": device_id,
+        "freshness": freshness(found, shown, device_id, now_ms).model_dump(),
+        "latest": {metric: latest[metric].model_dump() for metric in shown[device_id] if metric in latest},
+    }
+
+
+def _link(request: Request) -> str:
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return f"{request.url.path}?{urlencode(kept)}" if kept else request.url.path

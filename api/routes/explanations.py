@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.dependencies import Config, NowMs, Tenant
+from api.dependencies import Config, Tenant
 from api.explanation_answers import Explanation
 from api.queries import explanations as queries
 from api.routes.alerts import AlertId
@@ -20,7 +20,6 @@ router = APIRouter(
 def explain_alert(
     config: Config,
     tenant: Tenant,
-    now_ms: NowMs,
     alert_id: AlertId,
     snapshot: Annotated[
         str | None,
@@ -30,4 +29,4 @@ def explain_alert(
     ] = None,
 ) -> Explanation:
     """Explain an alert: its rule then, the readings around the onset, what departed, what happened before."""
-    return queries.explain(config, tenant, alert_id, now_ms, int(snapshot) if snapshot else None)
+    return queries.explain(config, tenant, alert_id, int(snapshot) if snapshot else None)

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from api.answers import Index
 
 router = APIRouter(tags=["about"])
+_SERIES = "from,to,resolution,downsample,limit,cursor,as_of,format,tenant"
 
 
 @router.get("/", operation_id="getIndex")
@@ -15,7 +16,8 @@ async def get_index() -> Index:
         links={
             "devices": "/devices{?tenant,state,site,order,limit,cursor}",
             "device": "/devices/{device_id}{?tenant}",
-            "data": "/data/{device_id}{?metric*,from,to,resolution,tenant}",
+            "data": f"/data/{{device_id}}{{?metric*,{_SERIES}}}",
+            "data_of_several": f"/data{{?devices,metrics,{_SERIES}}}",
             "registry": "/registry/devices",
             "dead_letters": "/dead-letters{?reason,device,source,from,to,tenant,cursor,limit}",
             "rules": "/rules",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.answers import SeriesAnswer
+from api.series_answers import SeriesAnswer
 from millrace.clock import to_iso
 from tests.integration.conftest import NOW_MS, Writer
 from udfs.hot_series import PANE_MS, Pane
@@ -141,7 +141,7 @@ def test_a_range_that_begins_before_the_hot_tier_names_the_gap(web: TestClient, 
     assert (gap["from"], gap["to"], gap["reason"]) == (
         answer["from"],
         "2026-01-30T12:00:00.000Z",
-        "history-not-served",
+        "lake-unavailable",
     )
     assert (answer["complete"], answer["range_held"]) == (False, False)
     assert answer["series"]["temperature_c"]
@@ -153,7 +153,7 @@ def test_a_range_that_is_older_than_the_hot_tier_is_never_a_silent_empty_answer(
     write(writer, panes(1))
     answer = ask(web, **{"from": "2013-03-01", "to": "2013-03-02"})
     assert (answer["tiers"], answer["series"], answer["complete"]) == ([], {"temperature_c": []}, False)
-    assert "does not serve it yet" in answer["gaps"][0]["notice"]
+    assert "cannot answer now" in answer["gaps"][0]["notice"]
     assert (answer["gaps"][0]["from_ms"], answer["gaps"][0]["to_ms"]) == (answer["from_ms"], answer["to_ms"])
 
 
@@ -201,5 +201,5 @@ def test_what_cannot_be_answered_is_a_problem_that_names_the_parameter(
 def test_more_than_one_answer_can_carry_is_refused(web: TestClient, writer: Writer) -> None:
     writer.latest("d1", NOW_MS, {f"m{number}": 1.0 for number in range(90)})
     assert web.get("/data/d1").status_code == 200
-    reply = web.get("/data/d1", params={"from": "-24h"})
+    reply = web.get("/data/d1", params={"from": "-24h", "resolution": "10s"})
     assert (reply.status_code, reply.json()["where"]) == (422, "metric")

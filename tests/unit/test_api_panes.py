@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.queries.panes import Panes, combine, decode_hour, join
-from api.queries.series import points
+from api.queries.series_points import columns_of, points
+from api.queries.series_question import Wanted, settle
 from api.queries.timerange import STEP_MS, Span
 from udfs.hot_series import HOUR_MS, PANE_MS, SLOT_BYTES, Pane, pack, slot_offset, unpack_hour
 
@@ -72,7 +73,9 @@ def test_a_join_keeps_only_panes_that_start_inside_the_span() -> None:
 
 
 def test_a_point_says_its_time_twice_and_its_average() -> None:
-    (point,) = points(decode_hour(HOUR, stored([Pane(HOUR, 4, 1.0, 3.0, 8.0, 1.5, 2.5)])))
+    wanted = Wanted("demo", ("d1",), (), str(HOUR), "now", "10s", "minmax", None, None, None)
+    panes = decode_hour(HOUR, stored([Pane(HOUR, 4, 1.0, 3.0, 8.0, 1.5, 2.5)]))
+    (point,) = points(columns_of(panes, settle(wanted, 1, HOUR + HOUR_MS)))
     assert point == {
         "time": "2026-01-31T11:00:00.000Z",
         "time_ms": HOUR,

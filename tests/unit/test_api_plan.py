@@ -1,11 +1,10 @@
-"""Which tier answers which part of a range; `history` stands for the tier that comes later."""
+"""Which tier answers which part of a range."""
 
 import pytest
 
 from api.queries.hot_store import HotStore
-from api.queries.panes import Panes, join
 from api.queries.series import plan
-from api.queries.tiers import HotTier, TierName
+from api.queries.tiers import Found, HotTier, Sought, TierName
 from api.queries.timerange import Span
 from millrace.clock import from_iso
 from udfs.hot_series import expires_at_ms
@@ -23,12 +22,12 @@ class HoldsOnly:
     def holds(self, now_ms: int) -> Span:
         return self.held
 
-    async def panes(self, tenant: str, device_id: str, metric: str, span: Span) -> Panes:
-        return join([], span)
+    async def read(self, sought: Sought, span: Span) -> Found:
+        return Found({}, [])
 
 
 HOT = HoldsOnly("hot", Span(100, 200))
-HISTORY = HoldsOnly("history", Span(0, 150))
+WARM = HoldsOnly("warm", Span(0, 150))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +37,9 @@ HISTORY = HoldsOnly("history", Span(0, 150))
         ([HOT], Span(50, 150), [("hot", (100, 150))], [(50, 100)]),
         ([HOT], Span(50, 250), [("hot", (100, 200))], [(50, 100), (200, 250)]),
         ([HOT], Span(10, 20), [], [(10, 20)]),
-        ([HOT, HISTORY], Span(50, 150), [("history", (50, 100)), ("hot", (100, 150))], []),
-        ([HOT, HISTORY], Span(50, 250), [("history", (50, 100)), ("hot", (100, 200))], [(200, 250)]),
-        ([HOT, HISTORY], Span(10, 20), [("history", (10, 20))], []),
+        ([HOT, WARM], Span(50, 150), [("warm", (50, 100)), ("hot", (100, 150))], []),
+        ([HOT, WARM], Span(50, 250), [("warm", (50, 100)), ("hot", (100, 200))], [(200, 250)]),
+        ([HOT, WARM], Span(10, 20), [("warm", (10, 20))], []),
         ([], Span(10, 20), [], [(10, 20)]),
     ],
 )

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.problems import WrongParameterError
-from api.queries.timerange import STEP_MS, Span, choose_resolution, parse_span, parse_time
+from api.queries.timerange import STEP_MS, Resolution, Span, automatic, parse_span, parse_time
 from millrace.clock import from_iso
 
 NOW_MS = from_iso("2026-01-31T12:00:00Z")
@@ -48,14 +48,28 @@ def test_a_range_that_does_not_run_forward_is_refused(start: str, end: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("hours", "expect"), [(1, "10s"), (2, "1m"), (10, "1m"), (24, "5m"), (72, "15m"), (24 * 365, "1h")]
+    ("hours", "expect", "points"),
+    [
+        (1, "10s", 360),
+        (2, "10s", 720),
+        (10, "30s", 1200),
+        (24, "1m", 1440),
+        (72, "5m", 864),
+        (24 * 7, "10m", 1008),
+        (24 * 30, "1h", 720),
+        (24 * 365, "12h", 730),
+        (24 * 3650, "1d", 3650),
+    ],
 )
-def test_auto_takes_the_finest_resolution_of_at_most_600_points(hours: int, expect: str) -> None:
-    assert choose_resolution("auto", hours * HOUR_MS) == expect
+def test_auto_comes_as_near_to_1000_points_as_it_can(hours: int, expect: Resolution, points: int) -> None:
+    assert automatic(hours * HOUR_MS, 10**6) == expect
+    assert hours * HOUR_MS // STEP_MS[expect] == points
 
 
-def test_an_asked_resolution_is_kept() -> None:
-    assert choose_resolution("10s", 24 * HOUR_MS) == "10s"
+def test_auto_gets_coarser_until_an_answer_can_carry_it() -> None:
+    assert automatic(24 * HOUR_MS, 1000) == "5m"
+    assert automatic(24 * HOUR_MS, 1) == "1d"
+    assert automatic(365 * 24 * HOUR_MS, 1) == "1d"
 
 
 @given(st.integers(0, 10**13), st.integers(1, 10**9), st.sampled_from(sorted(STEP_MS.values())))

@@ -1,0 +1,106 @@
+"""Reads rows of a table at one snapshot: only files, row groups and columns that can hold what is asked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from catalog.footers import Footer, footer_of
+from catalog.snapshot_files import StoredFile, Where, planned
+
+# Rows decoded at a time: some 100 MB of readings.
+_MOST_ROWS: Final = 500_000
+# Text of few values: decoded as numbers into a dictionary, which is several times faster.
+_FEW_VALUES: Final = ("tenant", "device_id", "metric", "mark", "source")
+
+
+def read_rows(
+    table: Table,
+    snapshot: Snapshot,
+    where: Where,
+    columns: Sequence[str],
+    files: Iterable[StoredFile] | None = None,
+) -> Iterator[pa.Table]:
+    """Yield the rows as tables of the asked columns, `device_id` and `time_ms`; few or none in each.
+
+    Without `files` those of the snapshot are read that may hold such rows.
+    """
+    reader = _Reader(table, where, columns)
+    for file in planned(table, snapshot, where) if files is None else files:
+        yield from reader.rows(file)
+
+
+class _Reader:
+    def __init__(self, table: Table, where: Where, columns: Sequence[str]) -> None:
+        schema = table.schema()
+        self._io, self._where = table.io, where
+        self._names = {field.field_id: field.name for field in schema.fields}
+        self._ids = {
+            name: schema.find_field(name).field_id
+            for name in dict.fromkeys(("tenant", "device_id", where.time_column, *columns))
+        }
+        self._owners = tuple(self._ids[name] for name in (where.time_column, "tenant", "device_id"))
+        self._types = {field.name: field.type for field in schema_to_pyarrow(schema)}
+        self._columns = tuple(columns)
+
+    def rows(self, file: StoredFile) -> Iterator[pa.Table]:
+        footer = footer_of(self._io, file.path, self._owners, self._names)  # type: ignore[arg-type]
+        groups = footer.chosen(self._where)
+        if not groups:
+            return
+        names = {name: footer.columns.get(field_id) for name, field_id in self._ids.items()}
+        with self._io.new_input(file.path).open() as source:
+            coded = [stored for name, stored in names.items() if stored and name in _FEW_VALUES]
+            parquet = pq.ParquetFile(source, metadata=footer.metadata, read_dictionary=coded)
+            for some in _batches(footer, groups):
+                yield self._chosen(parquet.read_row_groups(some, [n for n in names.values() if n]), names)
+
+    def _chosen(self, stored: pa.Table, names: dict[str, str | None]) -> pa.Table:
+        times_us = stored[names[self._where.time_column]].cast(pa.int64()).to_numpy()
+        keep = (times_us >= self._where.from_ms * 1000) & (times_us < self._where.to_ms * 1000)
+        keep &= codes(stored[names["tenant"]], {self._where.tenant: 0}) >= 0
+        if self._where.devices is not None:
+            wanted = {device_id: place for place, device_id in enumerate(self._where.devices)}
+            keep &= codes(stored[names["device_id"]], wanted) >= 0
+        rows = stored if keep.all() else stored.filter(pa.array(keep))
+        found = {name: self._column(rows, name, names[name]) for name in ("device_id", *self._columns)}
+        return pa.table(found | {"time_ms": pa.array(times_us[keep] // 1000)})
+
+    def _column(self, rows: pa.Table, name: str, stored: str | None) -> pa.ChunkedArray:
+        wanted = self._types[name]
+        if stored is None:
+            return pa.chunked_array([pa.nulls(len(rows), wanted)])
+        column = rows[stored]
+        # A column that was widened since, or text in a width of its own.
+        plain = pa.types.is_floating(wanted) or pa.types.is_integer(wanted)
+        return column.cast(wanted) if plain and column.type != wanted else column
+
+
+def _batches(footer: Footer, groups: Sequence[int]) -> Iterator[list[int]]:
+    some: list[int] = []
+    rows = 0
+    for place in groups:
+        if some and rows + footer.groups[place].rows > _MOST_ROWS:
+            yield some
+            some, rows = [], 0
+        some.append(place)
+        rows += footer.groups[place].rows
+    yield some
+
+
+def codes(column: pa.ChunkedArray, known: dict[str, int]) -> NDArray[np.int64]:
+    """Return the number that each name of a dictionary-encoded column is known by, or -1."""
+    parts = [_codes(chunk, known) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _codes(chunk: pa.DictionaryArray, known: dict[str, int]) -> NDArray[np.int64]:
+    numbers = np.array([known.get(name, -1) for name in chunk.dictionary.to_pylist()], np.int64)
+    indices = chunk.indices.to_numpy(zero_copy_only=False)
+    return numbers[indices] if len(numbers) else np.empty(0, np.int64)
