@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger_minutes import OPEN, PENDING, WRONG, Cut, MinuteBalance, Minutes, minutes_of
 from catalog.ledger_offsets import Span
 from catalog.ledger_state import MARKS, Books, LedgerState, PartitionBook
@@ -19,8 +20,9 @@ class PartitionBalance:
     """One partition: every offset below `accepted` should be stored once.
 
     `accounted` offsets were told by gateways, `direct` ones came straight to Kafka, `unaccounted` are the
-    rest: what a killed gateway had not told. Of the `missing` the last `behind` may still come: the stream
-    has not stored anything after them. `lost` offsets were told or stored, and Kafka ends before them.
+    rest: what a killed gateway had not told. `forgotten` ones went with their device. Of the `missing` the
+    last `behind` may still come: the stream has not stored anything after them. `lost` offsets were told or
+    stored, and Kafka ends before them. Partition -1 is what was imported; its book is in PostgreSQL.
     """
 
     partition: int
@@ -32,6 +34,7 @@ class PartitionBalance:
     accounted: int
     direct: int
     unaccounted: int
+    forgotten: int
     lost: int
     gaps: list[Span]
     repeats: list[Span]
@@ -130,6 +133,8 @@ class Ledger:
             "missing": sum(partition.missing for partition in self.partitions),
             "repeated": sum(partition.repeated for partition in self.partitions),
             "behind": sum(partition.behind for partition in self.partitions),
+            "backfilled": sum(p.stored - p.repeated for p in self.partitions if p.partition == BACKFILLED),
+            "forgotten": sum(partition.forgotten for partition in self.partitions),
             "gateways": {
                 name: sum(getattr(partition, name) for partition in self.partitions)
                 for name in ("accounted", "direct", "unaccounted")
@@ -164,12 +169,12 @@ def judge(state: LedgerState, cut: Cut, missing: Mapping[int, int]) -> Ledger:
 
 def missing_spans(books: Books, ends: Mapping[int, int]) -> dict[int, list[Span]]:
     """Return by partition which accepted offsets are not stored."""
-    return {p: book(books, p).stored.holes(accepted(books, p, end)) for p, end in sorted(ends.items())}
+    return {p: book(books, p).settled().holes(accepted(books, p, end)) for p, end in sorted(ends.items())}
 
 
 def accepted(books: Books, partition: int, end: int) -> int:
     """Return how many messages a partition accepted: a row above the cut proves that Kafka went on."""
-    return max(end, book(books, partition).stored.end)
+    return max(end, book(books, partition).settled().end)
 
 
 def book(books: Books, partition: int) -> PartitionBook:
@@ -183,21 +188,23 @@ def _balances(books: Books, ends: Mapping[int, int], last_ends: Mapping[int, int
 
 
 def _balance(partition: int, known: PartitionBook, end: int, last_end: int | None) -> PartitionBalance:
-    end = max(end, known.stored.end)
-    gaps = known.stored.holes(end)
+    settled = known.settled()
+    end = max(end, settled.end)
+    gaps = settled.holes(end)
     untold = known.stored.beyond([known.accounted, known.direct], end)
-    highest = max(known.stored.end, known.accounted.end)
-    present = known.stored.count_below(end)
+    highest = max(settled.end, known.accounted.end)
+    present, held = known.stored.count_below(end), settled.count_below(end)
     return PartitionBalance(
         partition=partition,
         accepted=end,
         stored=present + known.repeated,
         repeated=known.repeated,
-        missing=end - present,
-        behind=end - known.stored.end,
+        missing=end - held,
+        behind=end - settled.end,
         accounted=known.accounted.count_below(end),
         direct=known.direct.count_below(end),
         unaccounted=sum(span.size for span in untold),
+        forgotten=held - present,
         lost=0 if last_end is None else max(0, highest - last_end),
         gaps=gaps[:SHOWN_SPANS],
         repeats=known.repeats[:SHOWN_SPANS],

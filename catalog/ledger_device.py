@@ -10,10 +10,10 @@ from pyiceberg.table import Table
 
 from catalog.ledger import missing_spans
 from catalog.ledger_files import moment, rows_where
-from catalog.ledger_fold import READING_COLUMNS, ROLLUP_COLUMNS
+from catalog.ledger_fold import READING_COLUMNS, ROLLUP_COLUMNS, TELEMETRY
 from catalog.ledger_minutes import MINUTE_MS, OPEN, PENDING
 from catalog.ledger_places import differences, look_up
-from catalog.ledger_source import TELEMETRY, Look, Tables
+from catalog.ledger_source import Look, Tables
 from catalog.ledger_state import MARKS
 
 _SHOWN_MINUTES = 60

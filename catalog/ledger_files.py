@@ -9,11 +9,13 @@ from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 
+from catalog.archive import MOVE, archived_tasks, both
 from millrace.clock import to_iso
 
 # PyIceberg reads all files it is given at once, ahead of who consumes them.
 _ROWS_AT_ONCE = 500_000
 _KEEPS_ROWS = (Operation.APPEND, Operation.REPLACE)
+_ALL = AlwaysTrue()
 
 
 def snapshot_of(table: Table) -> int:
@@ -23,15 +25,23 @@ def snapshot_of(table: Table) -> int:
 
 
 def only_grew(table: Table, since: int) -> bool:
-    """Tell whether all commits after snapshot `since` (0: the beginning) added rows or rewrote files."""
+    """Tell whether all commits after snapshot `since` (0: the beginning) kept all rows there were.
+
+    Appends do, and files written anew, and rows that moved to the archive.
+    """
     if not since:
         return True
     for snapshot in _back_from_now(table):
         if snapshot.snapshot_id == since:
             return True
-        if snapshot.summary is None or snapshot.summary.operation not in _KEEPS_ROWS:
+        if not _keeps_rows(snapshot):
             return False
     return False
+
+
+def _keeps_rows(snapshot: Snapshot) -> bool:
+    summary = snapshot.summary
+    return summary is not None and (summary.operation in _KEEPS_ROWS or summary[MOVE] is not None)
 
 
 def _back_from_now(table: Table) -> Iterator[Snapshot]:
@@ -43,18 +53,27 @@ def _back_from_now(table: Table) -> Iterator[Snapshot]:
 
 
 def new_rows(table: Table, since: int, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Yield what was appended after snapshot `since`, or all of it (0), some files at a time."""
-    now = snapshot_of(table)
-    if now == since:
+    """Yield what was appended after snapshot `since`, or all of it (0), some files at a time.
+
+    All of `iot.readings` is also what moved to the archive; the table is refreshed to fit it.
+    """
+    if since:
+        scan = table.incremental_append_scan(from_snapshot_id_exclusive=since)
+        yield from _read(table, [] if snapshot_of(table) == since else scan.plan_files(), columns, _ALL)
         return
-    scan = table.incremental_append_scan(from_snapshot_id_exclusive=since) if since else table.scan()
-    yield from _read(table, scan.plan_files(), columns, AlwaysTrue())
+    found = both(table)
+    if found:
+        yield from _read(found.archive, archived_tasks(found, _ALL), columns, _ALL)
+    yield from _read(table, table.scan().plan_files(), columns, _ALL)
 
 
 def rows_where(table: Table, condition: str, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """Yield the rows that fulfil a condition, some files at a time; files are pruned by their statistics."""
     wanted = parse(condition)
     yield table.schema().select(*columns).as_arrow().empty_table()
+    found = both(table)
+    if found:
+        yield from _read(found.archive, archived_tasks(found, wanted), columns, wanted)
     yield from _read(table, table.scan(row_filter=wanted).plan_files(), columns, wanted)
 
 

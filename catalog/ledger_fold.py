@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger_offsets import Span
 from catalog.ledger_state import MARKS, Books, LedgerState, PartitionBook
 
@@ -28,8 +29,11 @@ READING_COLUMNS = (
 )
 ROLLUP_COLUMNS = ("tenant", "device_id", "metric", "window_start", "count", "revision")
 DEAD_LETTER_COLUMNS = ("kafka_partition", "kafka_offset", "reason", "received_at")
+FORGOTTEN_COLUMNS = ("topic", "kafka_partition", "kafka_offset", "received_at")
 # What a gateway writes it accounts for; this came straight to Kafka.
 DIRECT_SOURCE = "kafka"
+TELEMETRY = "telemetry"
+DEAD_LETTERS = "telemetry.dead-letter"
 _MINUTE_US = 60_000_000
 Flags = npt.NDArray[np.bool_]
 
@@ -52,14 +56,21 @@ def query(name: str, **relations: pa.Table) -> dict[str, npt.NDArray[Any]]:
 
 def fold_readings(state: LedgerState, rows: pa.Table) -> None:
     """Take rows of `iot.readings`, each counted once however often it is stored."""
+    backfilled = _numbers(rows, "kafka_partition") == BACKFILLED
     direct = _equal(rows, "source", DIRECT_SOURCE)
     repeated = _store(state.readings, rows)
-    for partition, offsets in _by_partition(rows, direct):
+    # No gateway tells of what is imported, either.
+    for partition, offsets in _by_partition(rows, direct | backfilled):
         _book(state.readings, partition).direct.add(offsets)
     marks = {mark: _equal(rows, "mark", mark) for mark in MARKS}
     unmarked = ~np.logical_or.reduce(list(marks.values()))
     state.minutes.add(
-        _minutes(rows), **marks, direct=direct & ~repeated, repeated=repeated, unmarked=unmarked
+        _minutes(rows),
+        **marks,
+        direct=direct & ~repeated,
+        backfilled=backfilled & ~repeated,
+        repeated=repeated,
+        unmarked=unmarked,
     )
     found = query("ledger_expected", batch=rows)
     state.windows.add(found.pop("minute"), **found)
@@ -71,6 +82,19 @@ def fold_dead_letters(state: LedgerState, rows: pa.Table) -> None:
     state.minutes.add(_minutes(rows), dead_stored=~repeated)
     for reason, count in Counter(rows.filter(pa.array(~repeated)).column("reason").to_pylist()).items():
         state.reasons.setdefault(reason, [0, 0])[1] += count
+
+
+def fold_forgotten(state: LedgerState, rows: pa.Table, topic: str) -> None:
+    """Take rows of `iot.forgotten` of one topic, each place once."""
+    own = rows.filter(pc.equal(rows.column("topic"), topic))
+    partitions, offsets = (_numbers(own, name) for name in ("kafka_partition", "kafka_offset"))
+    is_dead = topic != TELEMETRY
+    books, column = (state.dead_letters, "dead_forgotten") if is_dead else (state.readings, "forgotten")
+    repeated = np.zeros(len(own), dtype=np.bool_)
+    for partition in np.unique(partitions).tolist():
+        here = np.flatnonzero(partitions == partition)
+        repeated[here] = _book(books, partition).forgotten.add(offsets[here])
+    state.minutes.add(_minutes(own), **{column: ~repeated})
 
 
 def fold_rollups(state: LedgerState, rows: pa.Table) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from catalog.ledger_state import LedgerState
+from catalog.ledger_state import MARKS, LedgerState
 
 MINUTE_MS = 60_000
 # A minute is judged once everything received in it must have been stored.
@@ -126,15 +126,19 @@ def _figures(state: LedgerState, keys: Numbers, missing: Numbers) -> dict[str, N
 
     stored = minute("on_time") + minute("late") + minute("duplicate") + minute("unmarked")
     once = stored - minute("repeated")
-    accepted = np.maximum(once + missing, minute("accounted") + minute("direct"))
+    told = np.maximum(minute("accounted") - minute("forgotten"), 0)
+    apart = minute("direct") + minute("backfilled")
+    accepted = np.maximum(once + missing, told + apart)
+    dead_told = np.maximum(minute("dead_accounted") - minute("dead_forgotten"), 0)
     return {
         "accepted_gateway": minute("accounted"),
         "accepted_kafka": accepted,
         "stored": stored,
-        **{name: minute(name) for name in ("on_time", "late", "duplicate", "unmarked", "repeated", "direct")},
+        **{name: minute(name) for name in (*MARKS, "unmarked", "repeated")},
+        **{name: minute(name) for name in ("direct", "backfilled", "forgotten")},
         "missing": accepted - once,
-        "unaccounted": np.maximum(once - minute("direct") - minute("accounted"), 0),
-        "dead_letters": np.maximum(minute("dead_stored"), minute("dead_accounted")),
+        "unaccounted": np.maximum(once - apart - told, 0),
+        "dead_letters": np.maximum(minute("dead_stored"), dead_told),
         "dead_stored": minute("dead_stored"),
         "rollup_count": state.windows.at(keys, "found").astype(np.int64),
         "expected_rollup_count": state.windows.at(keys, "expected").astype(np.int64),
@@ -168,6 +172,8 @@ def _notes(figures: Mapping[str, int], window: int, received_open: bool) -> Iter
         ("unmarked", "without a mark"),
         ("unaccounted", "told by no gateway"),
         ("direct", "straight to Kafka"),
+        ("backfilled", "imported from files"),
+        ("forgotten", "forgotten with their device"),
     ):
         if figures[name]:
             yield f"{figures[name]} {words}"

@@ -78,6 +78,13 @@ class OffsetSet:
         known = list(others)
         return _spans((start, self._only_here(start, width, known)) for start, width, _ in self._below(end))
 
+    def united(self, other: "OffsetSet") -> "OffsetSet":
+        """Return the offsets held here or there."""
+        found = OffsetSet()
+        for number in self.chunks.keys() | other.chunks.keys():
+            found._keep(number, self._bits(number) | other._bits(number))
+        return found
+
     def _only_here(self, start: int, width: int, others: list["OffsetSet"]) -> Flags:
         number = start // CHUNK
         if any(other.chunks.get(number, False) is None for other in others):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyiceberg.table import Table
 
+from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger import SHOWN_SPANS, Finding, Ledger, PartitionBalance
 from catalog.ledger_files import rows_where, within
 from catalog.ledger_fold import READING_COLUMNS, ROLLUP_COLUMNS, query
@@ -37,7 +38,8 @@ def look_up(log: LedgerLog, topic: str, spans: dict[int, list[Span]]) -> list[Mi
     """Read from Kafka what is missing in the lake, the first thousand of it."""
     found: list[Missing] = []
     for partition, gaps in spans.items():
-        for gap in gaps:
+        # What is imported is not in Kafka.
+        for gap in gaps if partition != BACKFILLED else ():
             room = _LOOKED_UP - len(found)
             end = min(gap.last + 1, gap.first + room)
             found += [_missing(record) for record in log.read(topic, partition, gap.first, end)]
@@ -124,7 +126,8 @@ def _gap(topic: str, partition: int, gap: Span, inside: list[Missing]) -> Findin
         "windows": _iso(windows),
         "reasons": sorted({one.reason for one in inside if one.reason}),
     }
-    who = f": {', '.join(devices[:_NAMED_DEVICES])}" if devices else ", and Kafka has them no more"
+    lost = "; imported, import the file again" if partition == BACKFILLED else ", and Kafka has them no more"
+    who = f": {', '.join(devices[:_NAMED_DEVICES])}" if devices else lost
     span = str(gap.first) if gap.size == 1 else f"{gap.first}-{gap.last}"
     says = f"{gap.size} of {topic}-{partition} accepted but not stored, offset {span}{who}"
     return Finding(what="missing", says=says, where=where)

@@ -10,18 +10,27 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
+from catalog.archive import archived_count
+from catalog.backfills import PARTITION as BACKFILLED
+from catalog.backfills import backfilled_end
+from catalog.filters import predicate
 from catalog.lake import NAMESPACE, load_lake
 from catalog.ledger import Finding, Ledger, judge, missing_spans
 from catalog.ledger_files import new_rows, only_grew, rows_where, snapshot_of, within
 from catalog.ledger_fold import (
     DEAD_LETTER_COLUMNS,
+    DEAD_LETTERS,
+    FORGOTTEN_COLUMNS,
     READING_COLUMNS,
     ROLLUP_COLUMNS,
+    TELEMETRY,
     fold_account,
     fold_answers,
     fold_dead_letters,
+    fold_forgotten,
     fold_readings,
     fold_rollups,
 )
@@ -32,8 +41,6 @@ from catalog.ledger_state import LedgerState
 from millrace.clock import now_ms, to_iso
 from millrace.settings import Settings
 
-TELEMETRY = "telemetry"
-DEAD_LETTERS = "telemetry.dead-letter"
 _LOOK_EVERY_S = 0.25
 _REST_PER_LOOK = 4
 # Rows of corrected windows that are looked up at once.
@@ -46,6 +53,7 @@ class Tables(NamedTuple):
     rollups: Table
     readings: Table
     dead_letters: Table | None
+    forgotten: Table | None = None
 
 
 class Look(NamedTuple):
@@ -66,7 +74,11 @@ def taken(settings: Settings, settle_s: float, known: LedgerState) -> Iterator[L
     arrived by then shows as missing. Reads only what `known` has not seen.
     """
     with open_log(settings.address("kafka")) as log:
+        # First: what is imported meanwhile is then stored without being in the book, which is no fault.
+        backfilled = backfilled_end(settings)
         ends, dead_ends = log.ends(TELEMETRY), log.ends(DEAD_LETTERS)
+        if backfilled:
+            ends[BACKFILLED] = backfilled
         tables = _settled(load_lake(settings), sum(ends.values()), sum(dead_ends.values()), settle_s)
         state = catch_up(known, tables)
         for record in log.accounts(state.accounts_offset):
@@ -106,6 +118,8 @@ def catch_up(known: LedgerState, tables: Tables) -> LedgerState:
     seen = {"rollups_1m": tables.rollups, "readings": tables.readings}
     if tables.dead_letters is not None:
         seen["dead_letters"] = tables.dead_letters
+    if tables.forgotten is not None:
+        seen["forgotten"] = tables.forgotten
     whole = all(only_grew(table, known.snapshots.get(name, 0)) for name, table in seen.items())
     state = known if whole else LedgerState()
     since = dict(state.snapshots)
@@ -114,6 +128,10 @@ def catch_up(known: LedgerState, tables: Tables) -> LedgerState:
     if tables.dead_letters is not None:
         for rows in new_rows(tables.dead_letters, since.get("dead_letters", 0), DEAD_LETTER_COLUMNS):
             fold_dead_letters(state, rows)
+    if tables.forgotten is not None:
+        for rows in new_rows(tables.forgotten, since.get("forgotten", 0), FORGOTTEN_COLUMNS):
+            for topic in (TELEMETRY, DEAD_LETTERS):
+                fold_forgotten(state, rows, topic)
     _rollups(state, tables.rollups, since.get("rollups_1m", 0))
     state.snapshots |= {name: snapshot_of(table) for name, table in seen.items()}
     return state
@@ -133,21 +151,39 @@ def await_rows(lake: Catalog, name: str, rows: int, patience_s: float) -> Table:
 
 
 def stored_rows(table: Table) -> int:
-    """Return the row count from the newest snapshot's summary, without reading data."""
+    """Return the row count, the archive's included, from the newest snapshots' summaries."""
     snapshot = table.current_snapshot()
-    return int(snapshot.summary["total-records"] or 0) if snapshot and snapshot.summary else 0
+    warm = int(snapshot.summary["total-records"] or 0) if snapshot and snapshot.summary else 0
+    return warm + archived_count(table)
 
 
 def _settled(lake: Catalog, rows: int, dead: int, settle_s: float) -> Tables:
     began = time.monotonic()
+    gone, dead_gone = (_forgotten_rows(lake, topic) for topic in (TELEMETRY, DEAD_LETTERS))
     # Rollups first: they must not know of readings that were not read.
     rollups = lake.load_table((NAMESPACE, "rollups_1m"))
-    readings = await_rows(lake, "readings", rows, settle_s)
+    readings = await_rows(lake, "readings", rows - gone, settle_s)
     try:
-        dead_letters = await_rows(lake, "dead_letters", dead, settle_s - (time.monotonic() - began))
+        left_s = settle_s - (time.monotonic() - began)
+        dead_letters = await_rows(lake, "dead_letters", dead - dead_gone, left_s)
     except NoSuchTableError:
-        return Tables(rollups, readings, None)
-    return Tables(rollups, readings, dead_letters)
+        dead_letters = None
+    # Last: a place is noted before its row goes, so what is not stored is in it.
+    return Tables(rollups, readings, dead_letters, _forgotten(lake))
+
+
+def _forgotten(lake: Catalog) -> Table | None:
+    try:
+        return lake.load_table((NAMESPACE, "forgotten"))
+    except NoSuchTableError:
+        return None
+
+
+def _forgotten_rows(lake: Catalog, topic: str) -> int:
+    table = _forgotten(lake)
+    if table is None or table.current_snapshot() is None:
+        return 0
+    return table.scan(row_filter=predicate(EqualTo, "topic", topic)).count()
 
 
 def _rollups(state: LedgerState, table: Table, since: int) -> None:

@@ -14,13 +14,17 @@ from catalog.ledger_offsets import CHUNK, Flags, OffsetSet, Span
 from catalog.ledger_sums import Sums
 
 MARKS = ("on_time", "late", "duplicate")
-# `direct` came straight to Kafka, `accounted` is what gateways told; `dead_*` the same of dead letters.
-MINUTE_COLUMNS = (*MARKS, "unmarked", "direct", "repeated", "accounted", "dead_stored", "dead_accounted")
+# `direct` came straight to Kafka, `accounted` is what gateways told, `backfilled` was never in Kafka,
+# `forgotten` was taken out with its device; `dead_*` the same of dead letters.
+MINUTE_COLUMNS = (
+    *MARKS, "unmarked", "direct", "repeated", "accounted", "backfilled", "forgotten",
+    "dead_stored", "dead_accounted", "dead_forgotten",
+)  # fmt: skip
 # Points (one metric of one reading) by minute of event time: what readings promise, what rollups hold.
 WINDOW_COLUMNS = ("expected", "expected_hash", "found", "found_hash", "rollups", "late", "newest_ms")
 _KEPT_REPEATS = 100
 # Sums of hashes are only comparable within one engine version.
-_VERSION = f"1 {duckdb.__version__}"
+_VERSION = f"2 {duckdb.__version__}"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -31,6 +35,7 @@ class PartitionBook:
     stored: OffsetSet = field(default_factory=OffsetSet)
     accounted: OffsetSet = field(default_factory=OffsetSet)
     direct: OffsetSet = field(default_factory=OffsetSet)
+    forgotten: OffsetSet = field(default_factory=OffsetSet)
     repeated: int = 0
     repeats: list[Span] = field(default_factory=list)
 
@@ -39,6 +44,10 @@ class PartitionBook:
         self.repeated += len(offsets)
         room = _KEPT_REPEATS - len(self.repeats)
         self.repeats += [Span(offset, offset) for offset in offsets[:room].tolist()]
+
+    def settled(self) -> OffsetSet:
+        """Return the offsets of which it is known what became of them."""
+        return self.stored.united(self.forgotten) if self.forgotten.chunks else self.stored
 
 
 Books = dict[int, PartitionBook]
@@ -62,7 +71,7 @@ class LedgerState:
 
 
 _BOOKS = ("readings", "dead_letters")
-_SETS = ("stored", "accounted", "direct")
+_SETS = ("stored", "accounted", "direct", "forgotten")
 
 
 def state_file(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from catalog.backfills import PARTITION as BACKFILLED
 from millrace.clock import to_iso
 
 # Heading to figure; narrow, so that a terminal of 80 columns holds a row.
@@ -23,6 +24,7 @@ _PARTITION = {
     "told": "accounted",
     "direct": "direct",
     "untold": "unaccounted",
+    "forgotten": "forgotten",
     "stored": "stored",
     "missing": "missing",
     "twice": "repeated",
@@ -64,7 +66,8 @@ def show_device(found: Found) -> None:
 def _partitions(found: Found) -> Table:
     table = _table("partition", *_PARTITION, title=f"ledger: {_verdict(found)}")
     for row in found["partitions"]:
-        table.add_row(*(_cell(row[name]) for name in ("partition", *_PARTITION.values())))
+        name = "backfill" if row["partition"] == BACKFILLED else _cell(row["partition"])
+        table.add_row(name, *(_cell(row[name]) for name in _PARTITION.values()))
     totals = found | found["gateways"] | {"gaps": []}
     table.add_row("all", *(_cell(totals[name]) for name in _PARTITION.values()), style="bold")
     return table

@@ -97,6 +97,10 @@ _ADVICE = {
         "The message says it is gzip, and cannot be unpacked.",
         f"Correct the device's compression. {_BODY}",
     ),
+    "bad_row": Advice(
+        "A row of an imported file does not fit its mapping; `detail` names file, line and column.",
+        f"Correct the file or the mapping and import it again. {_BODY}",
+    ),
     "bad_address": Advice(
         "The MQTT topic is not t/{tenant}/{device}/telemetry.",
         "Correct the device's topic. Replay with `set` of `device_id`.",

@@ -37,3 +37,4 @@ class Reason(StrEnum):
     OVERSIZE = "oversize", "a payload larger than the gateway takes"
     BAD_GZIP = "bad_gzip", "a body that says gzip and is not"
     BAD_ADDRESS = "bad_address", "an MQTT topic that is not t/{tenant}/{device}/telemetry"
+    BAD_ROW = "bad_row", "a row of a file that its mapping cannot read"

@@ -30,6 +30,18 @@ class Record(NamedTuple):
     attributes: dict[str, str] | None
 
 
+class BadRow(NamedTuple):
+    """A row that its mapping cannot read: its number as in `Record`, its text, and what is wrong."""
+
+    label: str
+    row: int
+    text: str
+    error: MillraceError
+
+
+Refuse = Callable[[BadRow], None]
+
+
 class Cell(NamedTuple):
     """What a metric takes from a row: the columns, their places and the arithmetic."""
 
@@ -56,13 +68,18 @@ def label_of(path: Path, mapping: Mapping) -> str:
     return f"{path.resolve().parent.name}-{stem}" if mapping.label == "folder-stem" else stem
 
 
-def read_rows(path: Path, mapping: Mapping, time_of: ReadTime) -> Iterator[Record]:
-    """Yield a file's rows in file order; raise MillraceError at the first one that cannot be read."""
+def read_rows(
+    path: Path, mapping: Mapping, time_of: ReadTime, refuse: Refuse | None = None
+) -> Iterator[Record]:
+    """Yield a file's rows in file order.
+
+    One that cannot be read goes to `refuse`; without it the first one raises MillraceError.
+    """
     with _opened(path, mapping) as file:
         reader = csv.reader(file, delimiter=mapping.csv.separator)
         layout = _layout(path, next(reader, []), mapping)
         try:
-            yield from _records(path, reader, layout, mapping, time_of)
+            yield from _records(path, reader, layout, mapping, time_of, refuse)
         except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
             raise _broken(path, reader.line_num, str(error)) from None
 
@@ -79,7 +96,12 @@ def _opened(path: Path, mapping: Mapping) -> IO[str]:
 
 
 def _records(
-    path: Path, reader: "_csv.Reader", layout: Layout, mapping: Mapping, time_of: ReadTime
+    path: Path,
+    reader: "_csv.Reader",
+    layout: Layout,
+    mapping: Mapping,
+    time_of: ReadTime,
+    refuse: Refuse | None,
 ) -> Iterator[Record]:
     label, missing = label_of(path, mapping), mapping.csv.missing
     places = _locations(mapping)
@@ -94,7 +116,11 @@ def _records(
             metrics = _metrics(values, layout.cells, missing)
             attributes = _attributes(values, layout, missing)
         except (ValueError, IndexError, OverflowError, ArithmeticError):
-            raise _explain(path, reader.line_num, values, layout, mapping) from None
+            error = _explain(path, reader.line_num, values, layout, mapping)
+            if refuse is None:
+                raise error from None
+            refuse(BadRow(label, row, mapping.csv.separator.join(values), error))
+            continue
         yield Record(label, row, time_ms, mapping.device.prefix + device, metrics, places(device), attributes)
 
 

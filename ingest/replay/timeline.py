@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ingest.replay.mapping import Mapping
 from ingest.replay.moments import time_reader
-from ingest.replay.rows import Record, label_of, read_rows
+from ingest.replay.rows import Record, Refuse, label_of, read_rows
 from millrace.errors import MillraceError
 
 
@@ -42,12 +42,17 @@ class TimeTransform(NamedTuple):
         return blake2b(repr(tuple(self)).encode(), digest_size=4).hexdigest()
 
 
-def merged(files: Sequence[Path], mapping: Mapping, limit: int | None = None) -> Iterator[Record]:
-    """Yield the rows of all files by event time, ties in file order; a file's own order is kept."""
+def merged(
+    files: Sequence[Path], mapping: Mapping, limit: int | None = None, refuse: Refuse | None = None
+) -> Iterator[Record]:
+    """Yield the rows of all files by event time, ties in file order; a file's own order is kept.
+
+    A row that cannot be read goes to `refuse`; without it the first one raises MillraceError.
+    """
     _refuse_same_labels(files, mapping)
     # One reader for all files: stations that share their hours share its cache.
     time_of = time_reader(mapping.time)
-    streams = [read_rows(path, mapping, time_of) for path in files]
+    streams = [read_rows(path, mapping, time_of, refuse) for path in files]
     return islice(heapq.merge(*streams, key=_recorded_time), limit)
 
 

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.lake import load_lake
-from catalog.migrations import connect as connect_registry
 from catalog.registry import context_of
+from catalog.turns import Alone
 from jobs.corrections.alert_sources import alert_sources
 from jobs.corrections.corrector import Corrector, Surroundings
 from jobs.corrections.hot_tier import HotTier
@@ -32,26 +32,7 @@ _log = logging.getLogger("millrace.corrector")
 _PASS_EVERY_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 120.0
 _NICENESS: Final = 5
-# Any number will do; it must only be the same in every corrector of a registry.
-_LOCK: Final = 4_920_114_702
 _PASSING = (httpx.HTTPError, KafkaException, CommitFailedException, RedisError, SQLAlchemyError)
-
-
-class Alone:
-    """Holds a lock of PostgreSQL as long as its connection lives, so that one corrector writes at a time."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._connection = connect_registry(settings)
-        self._connection.autocommit = True
-
-    def take(self) -> bool:
-        """Try to take the lock; psycopg.Error when the connection is gone."""
-        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-        return bool(row and row[0])
-
-    def check(self) -> None:
-        """Raise psycopg.Error when the lock went with its connection."""
-        self._connection.execute("SELECT 1")
 
 
 def _surroundings(config: Settings, alone: Alone) -> Surroundings:
@@ -74,6 +55,9 @@ def _correct(config: Settings, alone: Alone, stopping: threading.Event) -> None:
     pause_s = 0.0
     while not stopping.wait(pause_s):
         pause_s = _PASS_EVERY_S
+        if not alone.take_turn():
+            _log.info("somebody recomputes")
+            continue
         try:
             report = corrector.run_pass(now_ms())
         except _PASSING as error:
@@ -82,6 +66,8 @@ def _correct(config: Settings, alone: Alone, stopping: threading.Event) -> None:
             write_report(report_file(config), report)
             # A long pass must not be followed by the next at once: the stream comes first.
             pause_s = min(max(_PASS_EVERY_S, 2 * report.pass_ms / 1_000), _LONGEST_PAUSE_S)
+        finally:
+            alone.end_turn()
     memory.close()
 
 

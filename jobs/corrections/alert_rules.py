@@ -53,6 +53,11 @@ class TenantRules:
         matching = self._book.rules_for(device).matching(says)
         return [self._judge(one) for one in matching if not one.evaluator.waits]
 
+    def all_judges(self, device: RuleDevice) -> list[Judge]:
+        """Return all rules that are in force for a device, without those that wait for the watermark."""
+        found = self._book.rules_for(device).by_name.values()
+        return [self._judge(one) for one in found if not one.evaluator.waits]
+
     def judge(self, device: RuleDevice, rule: str) -> Judge | None:
         """Return a rule for a device; None when it is not in force for it."""
         one = self._book.rules_for(device).by_name.get(rule)

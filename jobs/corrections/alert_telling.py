@@ -18,19 +18,24 @@ def tell_untold(found: Iterable[Found], alert_events: Table, sources: AlertSourc
     The topic first, the history next: whoever was cut off in between tells the same again, which changes
     nothing. KafkaException and CommitFailedException when it could not be told.
     """
+    changes = untold(found, alert_events, sources)
+    if changes:
+        sources.tell(changes)
+        append(alert_events, alert_rows(changes))
+    return sum(change.kind == "raised" for change in changes)
+
+
+def untold(found: Iterable[Found], alert_events: Table, sources: AlertSources) -> list[AlertChange]:
+    """Return what nobody was told of yet; those of one alert stay in order."""
     wanted = [one for one in found if one.changes]
     tenants = {change.tenant for one in wanted for change in one.changes}
-    changes = [
+    return [
         change
         for tenant in sorted(tenants)
         for change in _untold_of(
             tenant, [one for one in wanted if one.changes[0].tenant == tenant], alert_events, sources
         )
     ]
-    if changes:
-        sources.tell(changes)
-        append(alert_events, alert_rows(changes))
-    return sum(change.kind == "raised" for change in changes)
 
 
 def _untold_of(

@@ -7,11 +7,13 @@ from typing import Any, Literal
 
 import pytest
 
+from ingest.backfill.elements import Source, elements
 from ingest.gateway.body import inflate
 from ingest.gateway.edge import MAX_PAYLOAD_BYTES
 from ingest.gateway.normalise import Envelope, Rejection, normalise
 from ingest.gateway.reasons import Reason
 from ingest.protocols.mqtt import parse_topic
+from ingest.replay.mapping import Mapping
 from millrace.contracts import SCHEMAS, examples, topics
 from millrace.reading import Reading, decode, encode
 
@@ -22,6 +24,7 @@ NOW_MS = 1_767_225_900_000
 SHOWN_BY_TESTS = {
     Reason.OVERSIZE: "test_one_byte_over_the_limit_is_oversize",
     Reason.BAD_ADDRESS: "test_another_topic_is_a_bad_address",
+    Reason.BAD_ROW: "test_a_row_that_its_mapping_cannot_read_is_a_bad_row",
     Reason.DEVICE_MISMATCH: "test_a_payload_that_names_another_device_than_its_topic_is_a_mismatch",
 }
 
@@ -152,3 +155,19 @@ def test_an_invalid_record_has_exactly_the_fault_it_is_named_after(topic: str, p
 def test_every_topic_shows_good_and_bad(topic: str) -> None:
     assert examples(topic, "valid")
     assert examples(topic, "invalid")
+
+
+def test_a_row_that_its_mapping_cannot_read_is_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("at,t\n2026-01-01T00:00:00Z,warm\n")
+    mapping = Mapping.model_validate(
+        {
+            "about": "one column",
+            "device": {"constant": "d1"},
+            "time": {"column": "at", "zone": "UTC"},
+            "metrics": {"t": "t"},
+        }
+    )
+    (rejection,) = elements((path,), mapping, Source("demo", "", NOW_MS))
+    assert isinstance(rejection.part, Rejection)
+    assert (rejection.part.reason, rejection.part.original) == ("bad_row", b"2026-01-01T00:00:00Z,warm")

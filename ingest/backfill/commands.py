@@ -1,0 +1,63 @@
+"""`millrace backfill`: historical files straight into the lake."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from millrace.clock import now_ms, to_iso
+from millrace.settings import settings
+
+if TYPE_CHECKING:
+    from ingest.backfill.importing import Imported
+
+app = typer.Typer()
+
+
+@app.command()
+def backfill(
+    files: Annotated[list[Path], typer.Argument(help="CSV files, also .gz.")],
+    mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
+    tenant: Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")] = None,
+    device_prefix: Annotated[str, typer.Option(help="Put before every device id.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Import files into the lake, validated as by the gateway; the same file again adds nothing."""
+    found = _run(files, mapping, tenant or settings().tenant, device_prefix)
+    if as_json:
+        devices = sorted(found.devices)
+        typer.echo(json.dumps(found._asdict() | {"devices": devices, "reasons": dict(found.reasons)}))
+    else:
+        _show(found)
+
+
+def _run(files: list[Path], mapping_name: str, tenant: str, prefix: str) -> "Imported":
+    from catalog.backfills import BackfillBook, Origin
+    from catalog.migrations import connect
+    from ingest.backfill.elements import Source, elements
+    from ingest.backfill.importing import Importer
+    from ingest.backfill.opened import dead_letter_log, open_lake
+    from ingest.replay.mapping import load_mapping
+
+    config, mapping = settings(), load_mapping(mapping_name)
+    origin = Origin(tenant, [path.name for path in files], Path(mapping_name).name)
+    with connect(config) as connection:
+        book = BackfillBook(connection)
+        with book.alone():
+            importer = Importer(open_lake(config), book, origin, dead_letter_log(config))
+            return importer.run(elements(files, mapping, Source(tenant, prefix, now_ms())))
+
+
+def _show(found: "Imported") -> None:
+    typer.echo(
+        f"{found.imported:,} of {found.rows:,} rows imported, {found.known:,} were stored before, "
+        f"{found.refused + found.refused_before:,} refused ({found.refused:,} new dead letters)"
+    )
+    for reason, count in found.reasons:
+        typer.echo(f"  {reason} {count:,}")
+    if found.imported:
+        typer.echo("The corrector makes rollups, sessions and alerts of them right; rollups at once:")
+        names = ",".join(sorted(found.devices)) if len(found.devices) <= 10 else "all"
+        span = f"--from {to_iso(found.from_ms)} --to {to_iso(found.to_ms + 1)}"
+        typer.echo(f"  millrace recompute rollups --devices {names} {span} --publish")
