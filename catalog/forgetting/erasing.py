@@ -1,6 +1,7 @@
 """Takes the rows of a device out of a table, while others append to it and compact it."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -10,6 +11,7 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 
+from catalog.archive import pending_move
 from catalog.forgetting.conditions import rows_of_others
 from catalog.forgetting.held_rows import Held, Search
 from catalog.forgetting.owner import Owner
@@ -21,6 +23,8 @@ _log = logging.getLogger("millrace.forget")
 _ROUNDS: Final = 20
 _ROWS_AT_ONCE: Final = 500_000
 _FILES_AT_ONCE: Final = 256
+_MOVE_PATIENCE_S: Final = 120.0
+_LOOK_EVERY_S: Final = 0.5
 
 
 Note = Callable[[Sequence[Held]], None]
@@ -34,7 +38,7 @@ def erase(search: Search, owner: Owner, note: Note) -> int:
     """
     table, gone = search.table, 0
     for _ in range(_ROUNDS):
-        table.refresh()
+        _await_no_move(table)
         held = search.now()
         if not held:
             return gone
@@ -48,6 +52,21 @@ def erase(search: Search, owner: Owner, note: Note) -> int:
         where="forget",
         mend="Stop the device from sending, then forget it again.",
     )
+
+
+def _await_no_move(table: Table) -> None:
+    """Refresh an archive until no rows are half moved into it: who moves them knows files by their names."""
+    deadline = time.monotonic() + _MOVE_PATIENCE_S
+    table.refresh()
+    while pending_move(table):
+        if time.monotonic() >= deadline:
+            raise MillraceError(
+                "rows are half moved to the archive, and nobody ends it",
+                where=".".join(table.name()),
+                mend="`millrace maintain --once` ends it; then forget the device again.",
+            )
+        time.sleep(_LOOK_EVERY_S)
+        table.refresh()
 
 
 def _groups(held: Sequence[Held]) -> Iterator[list[Held]]:

@@ -73,6 +73,9 @@ class Importer:
     def _store(self, readings: Sequence[Reading]) -> None:
         if not readings:
             return
+        for table in self._lake.others:
+            # After the readings' own snapshot: what is moved meanwhile is then in both, and not in none.
+            table.refresh()
         there = known((self._lake.readings, *self._lake.others), readings)
         once = {identity(one): one for one in readings if identity(one) not in there}
         new = list(once.values())

@@ -6,7 +6,7 @@ from jobs.corrections.lake_reads import counted_readings
 from jobs.corrections.memory import Memory
 from jobs.recompute.asked import Asked
 from jobs.recompute.statements import statement
-from jobs.recompute.windows import WindowSources, place_columns
+from jobs.recompute.windows import WindowSources
 from udfs.rules.columns import readings_of
 from udfs.rules.reading import RuleReading, in_order
 
@@ -16,14 +16,7 @@ def device_readings(
 ) -> list[RuleReading]:
     """Return readings of one device in order; readings of one time that say the same come once."""
     span = [(piece.from_ms, piece.to_ms)]
-    columns = ("location", *place_columns)
-    # The cold tier first: what is moved meanwhile is then in both, and not in none.
-    if sources.cold is not None:
-        memory.give("cold", counted_readings(sources.cold, piece.devices, span, columns).read_all())
-    warm = counted_readings(sources.warm, piece.devices, span, columns).read_all()
-    memory.give("warm", warm)
-    if sources.cold is None:
-        memory.give("cold", warm.slice(0, 0))
+    memory.give("stored", counted_readings(sources.readings, piece.devices, span, ("location",)))
     memory.connection.execute("SET VARIABLE tenant = ?", [piece.tenant])
     memory.connection.execute("SET VARIABLE metric_names = ?", [list(metrics) or [""]])
     rows = memory.connection.execute(statement("device_readings")).to_arrow_table()

@@ -6,11 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
+import pyarrow as pa
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import EqualTo, GreaterThanOrEqual, LessThan
 from pyiceberg.table import Table
 
+from catalog.archive import archived_rows
 from catalog.filters import every, moment, predicate
 from catalog.lake import NAMESPACE, load_lake
 from jobs.corrections.memory import Memory
@@ -20,7 +21,7 @@ from jobs.recompute.windows import WindowSources
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
-ARCHIVE: Final = ("iot_archive", "readings")
+_NAME: Final = ("device_id",)
 
 
 class Horizons(NamedTuple):
@@ -43,17 +44,8 @@ def final_of(config: Settings) -> Horizons:
 
 
 def open_sources(lake: Catalog) -> WindowSources:
-    """Return the tables of readings and rollups; the cold tier when there is one."""
-    warm, rollups = (lake.load_table((NAMESPACE, name)) for name in ("readings", "rollups_1m"))
-    return WindowSources(warm, _archive(lake), rollups)
-
-
-def _archive(lake: Catalog) -> Table | None:
-    try:
-        table = lake.load_table(ARCHIVE)
-    except NoSuchTableError:
-        return None
-    return table if table.current_snapshot() else None
+    """Return the tables of readings and rollups."""
+    return WindowSources(*(lake.load_table((NAMESPACE, name)) for name in ("readings", "rollups_1m")))
 
 
 def open_tables(config: Settings) -> tuple[WindowSources, Table]:
@@ -69,13 +61,17 @@ def devices_in(sources: WindowSources, asked: Asked) -> tuple[str, ...]:
         predicate(GreaterThanOrEqual, "event_time", moment(asked.from_ms)),
         predicate(LessThan, "event_time", moment(asked.to_ms)),
     ]
-    found: set[str] = set()
-    for table in (sources.warm, sources.cold):
-        if table is not None:
-            scan = table.scan(row_filter=every(terms), selected_fields=("device_id",))
-            for batch in scan.to_arrow_batch_reader():
-                found.update(batch.column(0).unique().to_pylist())
+    condition = every(terms)
+    # The archive first: it refreshes the other to fit it.
+    found = {name for batch in archived_rows(sources.readings, condition, _NAME) for name in _names(batch)}
+    for batch in sources.readings.scan(condition, _NAME).to_arrow_batch_reader():
+        found.update(_names(batch))
     return tuple(sorted(found))
+
+
+def _names(batch: pa.RecordBatch) -> list[str]:
+    names: list[str] = batch.column(0).unique().to_pylist()
+    return names
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Minutes computed anew from readings of both tiers, and how they differ from those published."""
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -15,14 +15,11 @@ from jobs.corrections.memory import Memory
 from jobs.recompute.asked import DAY_MS, Asked, pieces
 from jobs.recompute.statements import statement
 
-place_columns: Final = ("kafka_partition", "kafka_offset")
-
 
 class WindowSources(NamedTuple):
-    """Where readings are, `cold` None = nothing was ever moved there, and where windows go."""
+    """Where readings are, in both tiers, and where windows go."""
 
-    warm: Table
-    cold: Table | None
+    readings: Table
     rollups: Table
 
 
@@ -56,7 +53,7 @@ def _changes(memory: Memory, sources: WindowSources, piece: Asked, kept_since_ms
     _set(memory, tenant=piece.tenant, devices=list(piece.devices), from_ms=piece.from_ms, to_ms=piece.to_ms)
     memory.connection.execute(statement("piece_minutes"))
     span = [(piece.from_ms, piece.to_ms)]
-    _give_readings(memory, sources, piece.devices, span)
+    memory.give("stored", counted_readings(sources.readings, piece.devices, span))
     memory.run("recompute_windows")
     # It is looked through twice.
     memory.give("published", published_windows(sources.rollups, piece.devices, span).read_all())
@@ -66,19 +63,6 @@ def _changes(memory: Memory, sources: WindowSources, piece: Asked, kept_since_ms
     _set(memory, kept_since_ms=kept_since_ms)
     panes = memory.connection.execute(statement("changed_panes")).fetch_df()
     return WindowChanges(changed, gone, panes)
-
-
-def _give_readings(
-    memory: Memory, sources: WindowSources, devices: tuple[str, ...], span: list[tuple[int, int]]
-) -> None:
-    if sources.cold is None:
-        memory.give("stored", counted_readings(sources.warm, devices, span))
-        return
-    # The cold tier first: what is moved meanwhile is then in both, and not in none.
-    cold = counted_readings(sources.cold, devices, span, place_columns).read_all()
-    memory.give("cold", cold)
-    memory.give("warm", counted_readings(sources.warm, devices, span, place_columns).read_all())
-    memory.connection.execute(statement("unique_readings"))
 
 
 def _set(memory: Memory, **variables: Any) -> None:

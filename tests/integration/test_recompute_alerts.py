@@ -41,7 +41,7 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
 
 def plan(plant: LatePlant, device: str) -> AlertPlan:
     table = plant.lake.lake.load_table
-    sources = WindowSources(table(("iot", "readings")), None, table(("iot", "rollups_1m")))
+    sources = WindowSources(table(("iot", "readings")), table(("iot", "rollups_1m")))
     asked = Asked(TENANT, (device,), START_MS, START_MS + DAY_MS)
     return AlertPlan(sources, table(("iot", "alert_events")), alert_sources(plant.config), asked, FINAL_MS)
 

@@ -42,7 +42,7 @@ def at(second: float, value: float, mark: str = "on_time", device: str = "a") ->
 
 def plan(lake: CorrectedLake, asked: Asked = DEVICE_MONTH, remove_gone: bool = False) -> Plan:
     table = lake.lake.load_table
-    sources = WindowSources(table(("iot", "readings")), None, table(("iot", "rollups_1m")))
+    sources = WindowSources(table(("iot", "readings")), table(("iot", "rollups_1m")))
     return Plan(sources, asked, remove_gone, kept_since_ms=T0)
 
 
