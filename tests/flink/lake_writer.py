@@ -3,6 +3,7 @@
 A process of its own, like the keeper's: Flink counts operators on within one JVM, and their uids with them.
 """
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from pyflink.common import JobClient
 from pyflink.java_gateway import get_gateway
 from pyflink.table import DataTypes
 from pyflink.table.udf import udf
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import StaticTable
 
 from jobs.runtime.plan import launch
@@ -32,9 +35,9 @@ def start(folder: Path, restore_from: str) -> JobClient:
     recovery = {"execution.state-recovery.path": restore_from} if restore_from else {}
     restarts = {"restart-strategy.type": "fixed-delay", "restart-strategy.fixed-delay.attempts": "3"}
     tables = local_environment(folder, recovery | restarts)
-    warehouse = (folder / "lake").as_uri()
-    lake = f"'type' = 'iceberg', 'catalog-type' = 'hadoop', 'warehouse' = '{warehouse}'"
-    tables.execute_sql(f"CREATE CATALOG lake WITH ({lake})")
+    lake = _options(folder) or {"catalog-type": "hadoop", "warehouse": (folder / "lake").as_uri()}
+    options = ", ".join(f"'{name}' = '{value}'" for name, value in lake.items())
+    tables.execute_sql(f"CREATE CATALOG lake WITH ('type' = 'iceberg', {options})")
     tables.execute_sql("CREATE DATABASE IF NOT EXISTS lake.iot")
     tables.execute_sql("CREATE TABLE IF NOT EXISTS lake.iot.numbers (n BIGINT)")
     tables.execute_sql(NUMBERS)
@@ -52,6 +55,13 @@ def start(folder: Path, restore_from: str) -> JobClient:
     return launch(tables, statements, "numbers")
 
 
+def _options(folder: Path) -> dict[str, str]:
+    """Return the catalog that a test laid down in `catalog.json`, nothing when it laid none."""
+    file = folder / "catalog.json"
+    found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
 def stop_behind_the_failure(job: JobClient, folder: Path) -> str:
     """Stop with a savepoint once rows behind the failure are committed; return its path."""
     deadline = time.monotonic() + PATIENCE_S
@@ -64,11 +74,26 @@ def stop_behind_the_failure(job: JobClient, folder: Path) -> str:
 
 def stored(folder: Path) -> list[int]:
     """Return what the newest snapshot of the table holds, in order."""
+    if _options(folder):
+        return _stored_by_catalog(_options(folder))
     metadata = folder / "lake" / "iot" / "numbers" / "metadata"
     version = (metadata / "version-hint.text").read_text().strip()
     table = StaticTable.from_metadata((metadata / f"v{version}.metadata.json").as_uri())
     files = (task.file.file_path.removeprefix("file:") for task in table.scan().plan_files())
     return sorted(n for path in files for n in pq.read_table(path)["n"].to_pylist())
+
+
+def _stored_by_catalog(options: dict[str, str]) -> list[int]:
+    address = options["uri"].removeprefix("jdbc:postgresql://")
+    uri = f"postgresql+psycopg://{options['jdbc.user']}:{options['jdbc.password']}@{address}"
+    lake = SqlCatalog("lake", uri=uri, warehouse=options["warehouse"], schema_version="v1")
+    try:
+        rows = lake.load_table("iot.numbers").scan().to_arrow()["n"].to_pylist()
+    except NoSuchTableError:
+        rows = []
+    finally:
+        lake.close()
+    return sorted(rows)
 
 
 def main(place: str, restore_from: str = "") -> None:
