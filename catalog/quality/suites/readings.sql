@@ -46,7 +46,7 @@ WITH due AS (
     s.tenant, s.device_id, e.profile, s.first, s.readings,
     floor((epoch(d.until) - epoch(s.first) - coalesce(sum(
       greatest(0, epoch(least(p.until_time, d.until)) - epoch(greatest(p.from_time, s.first)))
-    ), 0)) / any_value(e.expected_interval_s)) AS promised
+    ) FILTER (p.device_id IS NOT NULL), 0)) / any_value(e.expected_interval_s)) AS promised
   FROM seen AS s
   JOIN expected AS e ON e.tenant = s.tenant AND e.device_id = s.device_id
   CROSS JOIN due AS d
