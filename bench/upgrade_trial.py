@@ -20,7 +20,7 @@ from bench.storm_verdict import Told
 from bench.upgraded_code import FIELD, UpgradedCode, upgrade
 from bench.watched_fleet import watched_fleet
 from ingest.replay.message import Message
-from jobs.runtime.cluster import Cluster
+from jobs.runtime.cluster import Cluster, runs
 from jobs.runtime.restore import newest_state, remember_job
 from millrace.clock import now_ms
 from millrace.errors import MillraceError
@@ -246,7 +246,7 @@ def _submit(settings: Settings, code: UpgradedCode, state: Path) -> str:
 
 def _wait_running(cluster: Cluster, job_id: str) -> None:
     deadline = time.monotonic() + _PATIENCE_S
-    while not cluster.running(job_id):
+    while not any(job["jid"] == job_id and runs(job) for job in cluster.jobs()):
         if time.monotonic() > deadline:
             raise MillraceError(f"job {job_id} does not run", where=JOB, mend="`millrace logs taskmanager`.")
         time.sleep(0.5)
