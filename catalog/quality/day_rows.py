@@ -21,7 +21,7 @@ from catalog.filters import moment, predicate
 from catalog.quality.terms import Terms
 
 DAY_MS: Final = 86_400_000
-_MEMORY: Final = "320MB"
+_MEMORY: Final = "192MB"
 _NEWEST_WITHIN_MS: Final = 7 * DAY_MS
 _TIME: Final = pa.timestamp("us")
 
@@ -65,11 +65,14 @@ def day_rows(source: Source, span: Span, terms: Terms, scratch: Path) -> Iterato
             "memory_limit": _MEMORY,
             "temp_directory": folder,
             "preserve_insertion_order": False,
+            "threads": 1,
         }
         with duckdb.connect(f"{folder}/day.duckdb", config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")
             for name, rows in _asked(source, span, terms).items():
                 connection.from_arrow(rows).create(name)
             _keep(connection, source, span)
+            pa.default_memory_pool().release_unused()
             yield connection
 
 
