@@ -16,6 +16,7 @@ _ELSEWHERE = (
     "State of running jobs keeps the device until its timers pass; savepoints and checkpoints of them until "
     "newer ones replace them.",
     "The corrector keeps times that wait for correction until they are corrected, seven days at most.",
+    "Dead letters that name no device keep their original bytes, in which its name may stand.",
     "Texts that people wrote (rules that name the device, sites, logs of processes) are left to people.",
     "A device that goes on sending is known again with its next reading.",
 )

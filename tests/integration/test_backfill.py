@@ -113,9 +113,9 @@ def test_recomputed_rollups_of_an_import_equal_the_file(books: Books, tmp_path: 
     rollups = lake.load_table(("iot", "rollups_1m")).scan().to_arrow()
     query = f"""
         WITH wanted AS (
-          SELECT device, metric, date_trunc('minute', at::TIMESTAMPTZ) AS minute,
-            min(value), max(value), sum(value), count(*), arg_min(value, at), arg_max(value, at)
-          FROM (UNPIVOT (SELECT device, at, t::DOUBLE AS t, h::DOUBLE AS h FROM '{path}')
+          SELECT device, metric, date_trunc('minute', "at"::TIMESTAMPTZ) AS minute,
+            min(value), max(value), sum(value), count(*), arg_min(value, "at"), arg_max(value, "at")
+          FROM (UNPIVOT (SELECT device, "at", t::DOUBLE AS t, h::DOUBLE AS h FROM '{path}')
             ON t, h INTO NAME metric VALUE value)
           GROUP BY ALL),
         found AS (
