@@ -113,7 +113,6 @@ def commit(table: Table, files: list[DataFile], checkpoint: int) -> None:
 def linked(file: DataFile, folder: Path, number: int) -> DataFile:
     """Give a data file a second name in another lake: the same bytes, and none may be changed."""
     copy = DataFile.from_args(**{name: getattr(file, name) for name in _FIELDS})
-    copy.spec_id = file.spec_id
     path = folder / f"{number}.parquet"
     os.link(urlparse(file.file_path).path, path)
     copy[1] = path.as_uri()

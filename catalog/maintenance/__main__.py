@@ -21,7 +21,7 @@ from millrace.clock import now_ms
 from millrace.settings import Settings, settings
 
 _log = logging.getLogger("millrace.maintenance")
-PASS_EVERY_S: Final = 120.0
+PASS_EVERY_S: Final = 240.0
 # The stream comes first: a pass that took long is followed by a longer pause.
 _PAUSE_PER_PASS: Final = 4
 _TIERS_EVERY_MS: Final = 3_600_000

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from catalog.maintenance.plan import DAY_MS, FileFigure, Policy, cells, size_of
 
 # A day of a partition may have so many files while it is written to, and so many times what it needs after.
-FILES_PER_DAY: Final = 72
+FILES_PER_DAY: Final = 96
 AMPLIFICATION: Final = 4.0
 
 

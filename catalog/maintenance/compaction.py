@@ -31,9 +31,12 @@ class Compacted(NamedTuple):
         return Compacted(*(mine + others for mine, others in zip(self, other, strict=True)))
 
 
-def compact(table: Table, policy: Policy, now_ms: int) -> Compacted:
-    """Join what is worth it, one commit a group; what others took away meanwhile is left to the next pass."""
-    live = live_files(table)
+def compact(table: Table, policy: Policy, now_ms: int, known: Live | None = None) -> Compacted:
+    """Join what is worth it, one commit a group; what others took away meanwhile is left to the next pass.
+
+    `known` are the table's files where they have been read already.
+    """
+    live = known or live_files(table)
     done = Compacted()
     if live.has_deletes:
         # Rows deleted by other files would come back; nothing here writes such files.

@@ -13,6 +13,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Snapshot, ancestors_of
+from pyiceberg.table.update import AssertTableUUID, RemoveSnapshotsUpdate
 
 from catalog.maintenance.committers import needed_way
 from catalog.maintenance.reach import Reach
@@ -77,12 +78,16 @@ def expire(table: Table, keeping: Keeping, now_ms: int, reach: Reach) -> Expired
 
 def remove(table: Table, snapshot_ids: list[int], reach: Reach) -> Expired:
     """Remove snapshots and the files that only they held; nothing when somebody committed first."""
+    heads = {ref.snapshot_id for ref in table.metadata.refs.values()}
+    snapshot_ids = [one for one in snapshot_ids if one not in heads]
     if not snapshot_ids:
         return Expired()
     gone = [one for one in table.metadata.snapshots if one.snapshot_id in set(snapshot_ids)]
     held = reach.paths(table, gone)
     try:
-        table.maintenance.expire_snapshots().by_ids(snapshot_ids).commit()
+        # Not by PyIceberg's builder: it copies the metadata once a snapshot.
+        update = RemoveSnapshotsUpdate(snapshot_ids=snapshot_ids)
+        table._do_commit((update,), (AssertTableUUID(uuid=table.metadata.table_uuid),))
     except CommitFailedException as error:
         _log.info("others were first, expired later: %s", error)
         table.refresh()

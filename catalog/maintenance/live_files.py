@@ -7,6 +7,7 @@ from pyiceberg.partitioning import PartitionField
 from pyiceberg.table import Table
 from pyiceberg.transforms import TimeTransform
 
+from catalog.maintenance.manifests import live_entries
 from catalog.maintenance.plan import FileFigure
 from catalog.time_slices import span_of
 
@@ -31,7 +32,7 @@ def live_files(table: Table) -> Live:
     for manifest in manifests:
         if manifest.content != ManifestContent.DATA:
             continue
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+        for entry in live_entries(table.io, manifest):
             files[entry.data_file.file_path] = entry.data_file
             if entry.data_file.spec_id == table.metadata.default_spec_id:
                 figures.append(_figure(table, entry.data_file, written.get(entry.snapshot_id or 0, 0)))

@@ -12,7 +12,7 @@ from pyiceberg.table import Table
 from catalog.maintenance.budget import fitness
 from catalog.maintenance.compaction import Compacted, compact
 from catalog.maintenance.expiry import Expired, Keeping, expire
-from catalog.maintenance.live_files import live_files
+from catalog.maintenance.live_files import Live, live_files
 from catalog.maintenance.orphans import Orphans, remove_orphans
 from catalog.maintenance.plan import Policy
 from catalog.maintenance.reach import Reach
@@ -61,13 +61,15 @@ class Maintainer:
         except NoSuchTableError:
             self._tables.pop(name, None)
             return
-        done = self._tables[name].done if name in self._tables else Done()
-        done = self._tidied(table, self._packed(table, done, now_ms), now_ms)
+        before = self._tables[name].done if name in self._tables else Done()
+        live = live_files(table)
+        done = self._tidied(table, self._packed(table, live, before, now_ms), now_ms)
         done = done._replace(cpu_s=round(done.cpu_s + time.process_time() - began_s, 3))
-        self._tables[name] = _looked_at(table, done, self._policy, now_ms)
+        live = live if done.compacted == before.compacted else live_files(table)
+        self._tables[name] = _looked_at(table, live, done, self._policy, now_ms)
 
-    def _packed(self, table: Table, done: Done, now_ms: int) -> Done:
-        compacted = compact(table, self._policy, now_ms)
+    def _packed(self, table: Table, live: Live, done: Done, now_ms: int) -> Done:
+        compacted = compact(table, self._policy, now_ms, live)
         if compacted == Compacted():
             return done
         self.has_more = True
@@ -94,12 +96,13 @@ def look(lake: Catalog, known: Report | None, now_ms: int, only: Iterable[str] =
     tables = {}
     for name in _chosen(lake, only):
         done = before[name].done if name in before else Done()
-        tables[name] = _looked_at(lake.load_table(name), done, Policy(), now_ms)
+        table = lake.load_table(name)
+        tables[name] = _looked_at(table, live_files(table), done, Policy(), now_ms)
     return Report(now_ms, 0, tables)
 
 
-def _looked_at(table: Table, done: Done, policy: Policy, now_ms: int) -> TableReport:
-    found = fitness(live_files(table).figures, policy, now_ms)
+def _looked_at(table: Table, live: Live, done: Done, policy: Policy, now_ms: int) -> TableReport:
+    found = fitness(live.figures, policy, now_ms)
     return TableReport(found, len(table.metadata.snapshots), done)
 
 

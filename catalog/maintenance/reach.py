@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from catalog.maintenance.manifests import live_entries
+
 
 class Reach:
     """Remembers what a manifest names, since a manifest never changes; one table's at a time."""
@@ -33,7 +35,7 @@ class Reach:
         for manifest in manifests:
             if manifest.manifest_path not in self._manifests:
                 # Entries that say a file was deleted name a file that older snapshots hold: it counts there.
-                entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+                entries = live_entries(table.io, manifest)
                 self._manifests[manifest.manifest_path] = [one.data_file.file_path for one in entries]
         paths = [manifest.manifest_path for manifest in manifests]
         self._lists[snapshot.manifest_list] = paths

@@ -4,15 +4,19 @@ The commit knows the files by name. When somebody else commits first it is plann
 an append changes nothing for it, and a file that is gone by then refuses it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from pyiceberg.exceptions import ValidationException
 from pyiceberg.manifest import DataFile, ManifestContent, ManifestEntry, ManifestEntryStatus, ManifestFile
 from pyiceberg.table import Table, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.snapshots import Operation, Summary
+from pyiceberg.table.update import TableUpdate
 from pyiceberg.table.update.snapshot import _SnapshotProducer
+
+from catalog.maintenance.manifests import live_entries
 
 WRITER: Final = "millrace.writer"
 # Manifests below this size are written together once there are so many.
@@ -39,12 +43,30 @@ def commit(table: Table, swap: Swap, properties: dict[str, str] | None = None) -
     ValidationException when a file that should leave is gone already; CommitFailedException when others
     keep winning.
     """
-    with Transaction(table) as transaction:
+    with _Light(table) as transaction:
         producer = _Swapping(swap, transaction, table)
         producer.commit()
         if properties:
             transaction.set_properties(properties)
     return producer.snapshot_id
+
+
+class _Light(Transaction):
+    """A transaction that copies the table's metadata once a change, not each time somebody looks at it."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self._looked: tuple[TableMetadata, tuple[TableUpdate, ...], TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """Return the metadata with the changes so far; not to be changed."""
+        base, updates = self._table.metadata, self._updates
+        if not updates:
+            return base
+        if self._looked is None or self._looked[0] is not base or self._looked[1] is not updates:
+            self._looked = (base, updates, super().table_metadata)
+        return self._looked[2]
 
 
 class _Swapping(_SnapshotProducer["_Swapping"]):
@@ -103,11 +125,11 @@ class _Swapping(_SnapshotProducer["_Swapping"]):
             and manifest.manifest_length < _LARGE_MANIFEST_BYTES
         )
 
-    def _opened(self, manifest: ManifestFile, *, anew: bool) -> list[ManifestEntry] | None:
+    def _opened(self, manifest: ManifestFile, *, anew: bool) -> Sequence[ManifestEntry] | None:
         """Return the live entries of a manifest that is to be written anew, None when it stays."""
         if manifest.content != ManifestContent.DATA:
             return None
-        entries = manifest.fetch_manifest_entry(self._io, discard_deleted=True)
+        entries = live_entries(self._io, manifest)
         touched = any(entry.data_file.file_path in self._gone for entry in entries)
         return entries if anew or touched else None
 

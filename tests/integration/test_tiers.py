@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from pyiceberg.table import Table
 
+from catalog import tables
 from catalog.archive import MOVE, both, pending_move
 from catalog.ledger_files import new_rows, only_grew, snapshot_of
 from catalog.ledger_source import stored_rows
 from catalog.maintenance.live_files import live_files
-from catalog.tables import apply_tables
 from catalog.tiering import moving
 from catalog.tiering.terms import DAY_MS, Days, Terms
 from catalog.tiering.tierer import Tierer
 from jobs.corrections.lake_reads import counted_readings
+from millrace.contracts import SCHEMAS
 from tests.integration.kept_lake import NOON_MS, KeptLake, kept_lake
 
 pytestmark = [pytest.mark.integration, pytest.mark.lakehouse]
@@ -169,11 +170,15 @@ def test_a_late_reading_of_an_archived_minute_is_corrected_with_all_of_it(lake: 
     assert sorted(found.read_all()["kafka_offset"].to_pylist()) == [0, 1, 2]
 
 
-def test_archived_files_are_sorted_packed_harder_and_lie_where_they_should(tmp_path: Path) -> None:
+def test_archived_files_are_sorted_and_lie_where_they_should(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = SCHEMAS / "tables" / "iot_archive.readings.sql"
+    monkeypatch.setattr(tables, "table_files", lambda: [file])
     with kept_lake(tmp_path) as lake:
         lake.catalog.drop_table(("iot_archive", "readings"))
         root = tmp_path / "bucket"
-        apply_tables(lake.catalog, {"iot_archive": root.as_uri()})
+        tables.apply_tables(lake.catalog, {"iot_archive": root.as_uri()})
         lake.disorder(5)
         Tierer(lake.catalog).run_pass(TERMS, NOW_MS)
         table = archive(lake)
