@@ -8,8 +8,8 @@ from pyiceberg.manifest import ManifestEntry, ManifestFile
 
 from catalog.kept import Kept
 
-# About 2 kB each.
-_MOST_ENTRIES: Final = 100_000
+# With their statistics about 8 kB each.
+_MOST_ENTRIES: Final = 20_000
 
 
 def _weigh(entries: Sequence[ManifestEntry]) -> int:
