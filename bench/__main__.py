@@ -39,6 +39,13 @@ class Part(StrEnum):
     MAINTENANCE = "maintenance"
 
 
+History = Annotated[
+    tuple[int, int, int],
+    typer.Option(help="Of the history run: devices, days, commits of the unmaintained table's last day."),
+]
+Only = Annotated[Part | None, typer.Option(help="One part; sessions and history run only when asked for.")]
+
+
 def main(
     readings: int = typer.Option(5_000_000, help="Readings drained and counted."),
     warm_up: int = typer.Option(1_000_000, help="Readings drained first, not counted."),
@@ -47,17 +54,8 @@ def main(
     alert_rate: int = typer.Option(5_000, help="Readings/s of the alert latency run."),
     alert_readings: int = typer.Option(400_000, help="Readings drained under each number of rules."),
     seconds: float = typer.Option(60, help="Length of the freshness run, and of the alert latency run."),
-    history: tuple[int, int, int] = typer.Option(
-        (200, 30, 144),
-        help="Of the history run: devices, days, commits of the unmaintained table's last day.",
-    ),
-    lake: tuple[int, int, int] = typer.Option(
-        (1_000, 2, 864), help="Of the maintenance run: devices, days, commits of the last day."
-    ),
-    only: Annotated[
-        Part | None,
-        typer.Option(help="One part; sessions, history and maintenance run only when asked for."),
-    ] = None,
+    history: History = (200, 30, 144),
+    only: Only = None,
     keep: bool = typer.Option(False, help="Leave the bench stack running."),
 ) -> None:
     """Measure freshness at a steady rate, the drain of preloaded readings, and what alerts take."""
@@ -79,10 +77,7 @@ def main(
     if only is Part.SESSIONS:
         sessions.main(devices=20_000, stopped=200, cost=True, delay=True)
     if only is Part.HISTORY:
-        made = Size(devices=history[0], days=history[1], metrics=3, peer_days=7, commits=history[2])
-        fast_enough = history_latency(made, console)
-    if only is Part.MAINTENANCE:
-        fast_enough = measure_maintenance(console, *lake)
+        fast_enough = history_latency(Size(history[0], history[1], 3, 7, history[2]), console)
     raise typer.Exit(0 if fast_enough else 1)
 
 
