@@ -7,7 +7,6 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from catalog.statements import statements
-from udfs.rules.condition import Severity
 
 
 class KnownAlert(NamedTuple):
@@ -50,7 +49,7 @@ class Unconfirmed(NamedTuple):
     site: str
     rule: str
     rule_version: int
-    severity: Severity
+    severity: str
     onset_ms: int
     at_ms: int
     shadow: bool
