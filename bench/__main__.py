@@ -43,7 +43,12 @@ History = Annotated[
     tuple[int, int, int],
     typer.Option(help="Of the history run: devices, days, commits of the unmaintained table's last day."),
 ]
-Only = Annotated[Part | None, typer.Option(help="One part; sessions and history run only when asked for.")]
+Lake = Annotated[
+    tuple[int, int, int], typer.Option(help="Of the maintenance run: devices, days, commits of the last day.")
+]
+Only = Annotated[
+    Part | None, typer.Option(help="One part; sessions, history and maintenance run only when asked for.")
+]
 
 
 def main(
@@ -55,6 +60,7 @@ def main(
     alert_readings: int = typer.Option(400_000, help="Readings drained under each number of rules."),
     seconds: float = typer.Option(60, help="Length of the freshness run, and of the alert latency run."),
     history: History = (200, 30, 144),
+    lake: Lake = (1_000, 2, 864),
     only: Only = None,
     keep: bool = typer.Option(False, help="Leave the bench stack running."),
 ) -> None:
@@ -78,6 +84,8 @@ def main(
         sessions.main(devices=20_000, stopped=200, cost=True, delay=True)
     if only is Part.HISTORY:
         fast_enough = history_latency(Size(history[0], history[1], 3, 7, history[2]), console)
+    if only is Part.MAINTENANCE:
+        fast_enough = measure_maintenance(console, *lake)
     raise typer.Exit(0 if fast_enough else 1)
 
 
