@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlparse
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
@@ -17,6 +18,7 @@ from pyiceberg.table import Table
 from catalog.tables import apply_tables
 
 DAY_S: Final = 86_400
+Numbers = npt.NDArray[np.int64]
 METRICS: Final = ("temperature_c", "humidity_pct", "pressure_hpa")
 _CHUNK_S: Final = 3_600
 
@@ -56,7 +58,7 @@ def _same(text: str, rows: int) -> pa.Array:
     return pa.array([text]).take(pa.array(np.zeros(rows, dtype=np.int64)))
 
 
-def _metrics(device: np.ndarray, at_us: np.ndarray, kind: pa.DataType) -> pa.Array:
+def _metrics(device: Numbers, at_us: Numbers, kind: pa.DataType) -> pa.Array:
     rows = len(device)
     values = np.empty((rows, len(METRICS)))
     phase = at_us / 1e6 / DAY_S * 2 * np.pi

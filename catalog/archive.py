@@ -15,6 +15,8 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import FileScanTask, Table
 
+from millrace.errors import MillraceError
+
 ARCHIVE: Final = ("iot_archive", "readings")
 READINGS: Final = ("iot", "readings")
 # On the archive: a move that is under way. On a snapshot of iot.readings: the move its rows went with.
@@ -65,14 +67,22 @@ def load_archive(warm: Table) -> Table | None:
 
 def both(warm: Table) -> Both | None:
     """Refresh `iot.readings` and return it with the archive that fits it; None when nothing is archived."""
+    archive = load_archive(warm)
     for _ in range(_LOOKS):
-        archive = load_archive(warm)
         if archive is None:
             return None
         warm.refresh()
-        after = load_archive(warm)
-        if after is not None and after.metadata_location == archive.metadata_location:
-            break
+        before, archive = archive, load_archive(warm)
+        if archive and archive.metadata_location == before.metadata_location:
+            return _fitting(warm, archive)
+    raise MillraceError(
+        "the archive changed at every look",
+        where=".".join(ARCHIVE),
+        mend="Try again; `millrace logs maintenance`.",
+    )
+
+
+def _fitting(warm: Table, archive: Table) -> Both:
     move = pending_move(archive)
     if move is None or is_done(warm, move):
         return Both(warm, archive, frozenset())

@@ -86,7 +86,7 @@ def remove(table: Table, snapshot_ids: list[int], reach: Reach) -> Expired:
     held = reach.paths(table, gone)
     try:
         # Not by PyIceberg's builder: it copies the metadata once a snapshot.
-        update = RemoveSnapshotsUpdate(snapshot_ids=snapshot_ids)
+        update = RemoveSnapshotsUpdate.model_validate({"snapshot-ids": snapshot_ids})
         table._do_commit((update,), (AssertTableUUID(uuid=table.metadata.table_uuid),))
     except CommitFailedException as error:
         _log.info("others were first, expired later: %s", error)

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +147,7 @@ def sort_columns(table: Table) -> list[str]:
     return [table.schema().find_column_name(field.source_id) or "" for field in table.sort_order().fields]
 
 
-def _data_file(table: Table, path: str, like: DataFile, statistics: dict[str, object]) -> DataFile:
+def _data_file(table: Table, path: str, like: DataFile, statistics: dict[str, Any]) -> DataFile:
     made: DataFile = DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=path,

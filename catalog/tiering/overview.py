@@ -51,7 +51,7 @@ def _hot(settings: Settings, price: float) -> Tier:
             socket_timeout=_PATIENCE_S,
             socket_connect_timeout=_PATIENCE_S,
         ) as store:
-            used = int(store.info("memory")["used_memory"])  # type: ignore[index]
+            used = int(store.info("memory")["used_memory"])
     except RedisError:
         return Tier("hot", "Redis", None, None, None, None, None)
     return Tier("hot", "Redis", None, None, used, used, round(used / _GB * price, 4))

@@ -243,8 +243,8 @@ def test_orphans_go_when_they_are_old_and_what_the_stream_may_still_commit_stays
     last_ms = lake.table().metadata.snapshots[-1].timestamp_ms
     os.utime(old, ns=((last_ms - 4 * DAY_MS) * 1_000_000,) * 2)
     os.utime(young, ns=(last_ms * 1_000_000,) * 2)
-    for path in lake.on_disk() - {f"file://{old}", f"file://{young}"}:
-        os.utime(path.removeprefix("file://"), ns=((last_ms - 9 * DAY_MS) * 1_000_000,) * 2)
+    for uri in lake.on_disk() - {f"file://{old}", f"file://{young}"}:
+        os.utime(uri.removeprefix("file://"), ns=((last_ms - 9 * DAY_MS) * 1_000_000,) * 2)
     # A month later: the stream was down all the time.
     found = remove_orphans(lake.table(), Reach(), now_ms() + 30 * DAY_MS)
     assert found == (1, 7)

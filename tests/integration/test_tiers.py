@@ -11,6 +11,7 @@ from catalog.archive import MOVE, both, pending_move
 from catalog.ledger_files import new_rows, only_grew, snapshot_of
 from catalog.ledger_source import stored_rows
 from catalog.maintenance.live_files import live_files
+from catalog.maintenance.replacing import commit
 from catalog.tiering import moving
 from catalog.tiering.terms import DAY_MS, Days, Terms
 from catalog.tiering.tierer import Tierer
@@ -136,7 +137,7 @@ def test_a_reader_sees_each_row_once_at_every_step(lake: KeptLake, monkeypatch: 
     for _ in range(2):
         lake.commit({}, {}, {"device": "long"})
     seen: list[list[int]] = []
-    real = moving.commit
+    real = commit
 
     def watched(*words: object, **more: object) -> int:
         seen.append(told(lake))
