@@ -45,14 +45,14 @@ def asking(world: History, at_ms: int) -> Iterator[TestClient]:
         yield client
 
 
-def ask(web: TestClient, path: str = "/data/pump-1", **parameters: Any) -> Any:
+def ask(web: TestClient, path: str = "/data/pump-1", /, **parameters: Any) -> Any:
     reply = web.get(path, params={name.rstrip("_"): value for name, value in parameters.items()})
     assert reply.status_code == 200, reply.text
     (SeriesAnswer if path.startswith("/data/") else ManySeriesAnswer).model_validate(reply.json())
     return reply.json()
 
 
-def problem(web: TestClient, path: str = "/data/pump-1", **parameters: Any) -> tuple[int, str]:
+def problem(web: TestClient, path: str = "/data/pump-1", /, **parameters: Any) -> tuple[int, str]:
     reply = web.get(path, params={name.rstrip("_"): value for name, value in parameters.items()})
     assert reply.headers["content-type"] == "application/problem+json", reply.text
     return reply.status_code, reply.json()["type"].removeprefix("urn:millrace:problem:")
@@ -62,7 +62,7 @@ def rows(points: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return [tuple(point[name] for name in POINT) for point in points]
 
 
-def walk(web: TestClient, path: str = "/data/pump-1", **parameters: Any) -> Iterator[Any]:
+def walk(web: TestClient, path: str = "/data/pump-1", /, **parameters: Any) -> Iterator[Any]:
     page = ask(web, path, **parameters)
     yield page
     while page["next_cursor"]:

@@ -12,7 +12,6 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 from pyiceberg.types import LongType
 
-from catalog import footers
 from catalog.lake_tables import LakeTables
 from catalog.rollup_history import read_minutes
 from catalog.snapshot_files import Where, planned
@@ -101,11 +100,12 @@ def test_only_row_groups_that_may_match_are_read(table: Table, monkeypatch: pyte
     append(table, *(row(f"d{device}", minute) for device in range(9) for minute in range(10)))
     read: list[int] = []
     original = pq.ParquetFile.read_row_groups
-    monkeypatch.setattr(
-        pq.ParquetFile,
-        "read_row_groups",
-        lambda self, groups, *rest, **more: read.extend(groups) or original(self, groups, *rest, **more),
-    )
+
+    def noting(self: pq.ParquetFile, groups: list[int], *rest: Any, **more: Any) -> Any:
+        read.extend(groups)
+        return original(self, groups, *rest, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noting)
     assert [one["device_id"] for one in found(table, where({"d3", "d7"}, (4, 5)))] == ["d3", "d7"]
     assert read == [3, 7]
 
@@ -149,8 +149,13 @@ def test_the_highest_revision_counts_in_whatever_order_they_were_committed(table
 def test_footers_are_read_once_whoever_asks(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     append(table, row("a", 1))
     opened: list[Any] = []
-    original = footers.pq.read_metadata
-    monkeypatch.setattr(footers.pq, "read_metadata", lambda source: opened.append(source) or original(source))
+    original = pq.read_metadata
+
+    def noting(source: Any) -> Any:
+        opened.append(source)
+        return original(source)
+
+    monkeypatch.setattr(pq, "read_metadata", noting)
     for _ in range(3):
         assert found(table, where({"a"}, (0, 9)))
     assert len(opened) == 1
