@@ -36,7 +36,8 @@ def lttb(times: NDArray[np.int64], values: NDArray[np.float64], most: int) -> ND
 def _edges(count: int, most: int) -> NDArray[np.int64]:
     """Return where the buckets between the first and the last point begin, and where the last one ends."""
     places = np.arange(most - 1) * (count - 2) / (most - 2)
-    return np.floor(places).astype(np.int64) + 1
+    edges: NDArray[np.int64] = np.floor(places).astype(np.int64) + 1
+    return edges
 
 
 def _largest(

@@ -1,11 +1,10 @@
 """LTTB against a plain reading of the thesis, and what it promises of any series."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from udfs.lttb import lttb
 
@@ -30,7 +29,7 @@ def plain(times: list[int], values: list[float], most: int) -> list[int]:
     return [*kept, len(times) - 1]
 
 
-def columns(values: list[float], step_ms: int = 10_000) -> Any:
+def columns(values: list[float], step_ms: int = 10_000) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return T0_MS + np.arange(len(values)) * step_ms, np.array(values, float)
 
 
