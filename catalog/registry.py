@@ -14,8 +14,6 @@ from millrace.settings import Settings
 DEFAULT_PROFILE: Final = "default"
 DEFAULT_OFFLINE_AFTER_MS: Final = 60_000
 DEFAULT_EXPECTED_INTERVAL_MS: Final = 10_000
-# Readings of a device stay warm so long when its profile does not say it.
-WARM_DAYS: Final = 90
 
 
 class Context(NamedTuple):

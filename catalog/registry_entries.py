@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from catalog.registry import DEFAULT_PROFILE, WARM_DAYS
+from catalog.registry import DEFAULT_PROFILE
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
@@ -76,7 +76,7 @@ class ProfileSettings(Entry):
     )
     retention_class: Name = "standard"
     warm_days: Days | None = Field(
-        default=None, description="Readings older than this move to the archive; null: 90 days."
+        default=None, description="Readings older than this move to the archive; null: never."
     )
     cold_days: Days | None = Field(
         default=None, description="Readings older than this are deleted; null: never."
@@ -93,8 +93,8 @@ class ProfileSettings(Entry):
 
     @model_validator(mode="after")
     def _is_archived_before_it_goes(self) -> Self:
-        if self.cold_days is not None and self.cold_days <= (self.warm_days or WARM_DAYS):
-            raise ValueError("cold_days should be more than warm_days, which is 90 where it is not given")
+        if self.cold_days is not None and (self.warm_days is None or self.cold_days <= self.warm_days):
+            raise ValueError("cold_days should be more than warm_days, and needs it: what is cold was warm")
         return self
 
 

@@ -8,7 +8,6 @@ import numpy.typing as npt
 import psycopg
 import pyarrow as pa
 
-from catalog.registry import WARM_DAYS
 from catalog.statements import statements
 
 DAY_MS: Final = 86_400_000
@@ -16,9 +15,9 @@ FOR_EVER: Final = 1_000_000
 
 
 class Days(NamedTuple):
-    """Days of event time: in `iot.readings`, and in all (`FOR_EVER` = nothing is deleted)."""
+    """Days of event time: in `iot.readings`, and in all (`FOR_EVER` = nothing moves, nothing is deleted)."""
 
-    warm: int = WARM_DAYS
+    warm: int = FOR_EVER
     kept: int = FOR_EVER
 
 
@@ -36,7 +35,7 @@ class Terms(NamedTuple):
 def load_terms(registry: psycopg.Connection) -> Terms:
     """Read what the profiles say."""
     rows = registry.execute(statements("tiers")["list_terms"]).fetchall()
-    found = {owner: Days(warm or WARM_DAYS, kept or FOR_EVER) for owner, warm, kept in rows}
+    found = {owner: Days(warm or FOR_EVER, kept or FOR_EVER) for owner, warm, kept in rows}
     return Terms({owner: days for owner, days in found.items() if days != Days()})
 
 

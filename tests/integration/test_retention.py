@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from catalog.maintenance.alone import Alone
 from catalog.migrations import connect
-from catalog.registry import WARM_DAYS
 from catalog.registry_entries import DeviceEntry, ProfileEntry, ProfileSettings, RegistryFile
 from catalog.registry_store import Registry, export_file, import_file
 from catalog.tiering.overview import overview
@@ -42,7 +41,7 @@ def test_terms_come_from_the_profiles_and_the_default_is_not_listed(config: Sett
         terms = load_terms(connection)
         told = export_file(Registry(connection, "demo"), now_ms())["profiles"]
     assert terms.of == {"demo/brief": Days(7, 30), "demo/long": Days(365, FOR_EVER)}
-    assert terms.default == Days(WARM_DAYS, FOR_EVER)
+    assert terms.default == Days(FOR_EVER, FOR_EVER)
     assert {
         one["profile"]: (one.get("warm_days"), one.get("cold_days"))
         for one in told
