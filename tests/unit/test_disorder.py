@@ -19,7 +19,7 @@ ROWS = 1_500
 DEVICES = ("A", "B")
 FAULTS = Faults()
 # What MQTT cannot bring about: the address names the device, no gzip, access rules hold the topic.
-NOT_BY_MQTT = {Reason.MISSING_DEVICE_ID, Reason.BAD_GZIP, Reason.BAD_ADDRESS}
+NOT_BY_MQTT = {Reason.MISSING_DEVICE_ID, Reason.BAD_GZIP, Reason.BAD_ADDRESS, Reason.BAD_ROW}
 
 
 def recording(rows: int = ROWS) -> list[Record]:
