@@ -24,6 +24,7 @@ _ELSEWHERE: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _ABROAD: Final = re.compile(r"""\b(href|src)=(["'])(?:https?:)?//[^"']*\2""", re.IGNORECASE)
+_PICTURE: Final = re.compile(r"""\burl\((["']?)(?:https?:)?//[^)]*\)""", re.IGNORECASE)
 _DAY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _MOST_DAYS: Final = 31
 
@@ -57,7 +58,7 @@ def page(judged: Judged, day: str, now_ms: int) -> str:
 
 def at_home(html: str) -> str:
     """Return a page that asks no other host for anything, with a style of our own."""
-    own = _ABROAD.sub(r"\1=\2#\2", _ELSEWHERE.sub("", html))
+    own = _PICTURE.sub("none", _ABROAD.sub(r"\1=\2#\2", _ELSEWHERE.sub("", html)))
     return own.replace("</head>", f"<style>{_STYLE.read_text()}</style></head>", 1)
 
 

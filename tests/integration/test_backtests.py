@@ -96,7 +96,7 @@ def test_scope_is_by_what_the_registry_says_now_and_overrides_count(world: World
     assert firing(scope={"sites": ["north"]}) == ["fan-1", "pump-1"]
     assert firing(scope={"devices": ["new", "pump-2"]}) == ["new", "pump-2"]
     assert firing(scope={"devices": ["new"], "sites": ["north"]}) == []
-    assert firing(scope={"profiles": ["default"]}) == ["fan-1", "pump-1", "pump-2"]
+    assert firing(scope={"profiles": ["default"]}) == ["fan-1", "new", "pump-1", "pump-2"]
     assert firing(scope={"sites": ["", "south"]}) == ["new", "pump-2"]
     world.register("new", tags=["hot"])
     assert firing(scope={"tags": ["hot"]}) == ["new"]

@@ -117,7 +117,7 @@ def test_a_failure_is_one_alert_that_is_told_once_and_over_when_it_passes(world:
 
 def test_the_corrector_finds_the_alert_where_it_looks_for_what_is_true(world: World) -> None:
     stored = world.lake.lake.load_table(("iot", "alert_events")).scan().to_arrow().to_pylist()
-    mine = [row for row in stored if row["rule"] == "quality-readings"]
+    mine = sorted((row for row in stored if row["rule"] == "quality-readings"), key=lambda row: row["at"])
     assert [row["kind"] for row in mine] == ["raised", "cleared"]
     with connect(world.config) as connection:
         waiting = unconfirmed_alerts(connection, 2 * NOW_MS, 10)
