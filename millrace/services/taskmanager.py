@@ -5,9 +5,6 @@ from millrace.stack import flink
 from millrace.stack.probes import http_json
 from millrace.stack.service import Service
 
-# Where processors are short, what acknowledges goes first: the log waits for the jobs, devices do not.
-NICENESS = "5"
-
 
 def _ready(settings: Settings) -> bool:
     overview = http_json(settings, "flink_rest", "/overview") or {}
@@ -17,10 +14,10 @@ def _ready(settings: Settings) -> bool:
 SERVICE = Service(
     name="taskmanager",
     about="Flink TaskManager",
-    command=lambda _: ["nice", "-n", NICENESS, *flink.script("taskmanager.sh")],
+    command=lambda _: flink.script("taskmanager.sh"),
     prepare=flink.lay_out,
     environment=flink.variables,
     ready=_ready,
-    tools=("bash", "nice"),
+    tools=("bash",),
     stop_wait_s=30,
 )

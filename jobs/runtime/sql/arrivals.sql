@@ -2,7 +2,6 @@
 owner: data-platform
 job: sessions
 apart: true
-batch_ms: 500
 about: >
   Everything that says something of a device's presence, in log time: readings, the marks of the clock, what the broker
   noticed and what the registry knows. All four topics hold Readings. A mark comes every second, so a subtask's partition
@@ -30,7 +29,7 @@ CREATE TEMPORARY TABLE arrivals (
   'properties.bootstrap.servers' = '{bootstrap}',
   'properties.group.id' = 'millrace-sessions',
   'properties.fetch.min.bytes' = '65536',
-  'properties.fetch.max.wait.ms' = '300',
+  'properties.fetch.max.wait.ms' = '50',
   'properties.max.partition.fetch.bytes' = '262144',
   'scan.startup.mode' = 'earliest-offset',
   'scan.watermark.idle-timeout' = '3 s',
