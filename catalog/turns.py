@@ -7,39 +7,29 @@ from typing import Final
 
 from psycopg import Connection
 
+from catalog.locks import OnlyOne, release_lock, take_lock
 from catalog.migrations import connect
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
-# Any numbers will do; they must only be the same in every process of a registry.
-_ALONE: Final = 4_920_114_702
-_TURN: Final = 4_920_114_703
+_TURN: Final = "corrections"
 _LOOK_EVERY_S: Final = 0.5
 Check = Callable[[], None]
 
 
-class Alone:
-    """Holds locks of PostgreSQL as long as its connection lives, so that one corrector writes at a time."""
+class Alone(OnlyOne):
+    """Holds the lock of the corrector from `take` on, and takes turns at writing."""
 
     def __init__(self, settings: Settings) -> None:
-        self._connection = connect(settings)
-        self._connection.autocommit = True
-
-    def take(self) -> bool:
-        """Try to become the only corrector; psycopg.Error when the connection is gone."""
-        return _taken(self._connection, _ALONE)
+        super().__init__(settings, "corrector")
 
     def take_turn(self) -> bool:
         """Try to take a turn at writing; psycopg.Error when the connection is gone."""
-        return _taken(self._connection, _TURN)
+        return take_lock(self._connection, _TURN)
 
     def end_turn(self) -> None:
         """Let others write; psycopg.Error when the connection is gone."""
-        self._connection.execute("SELECT pg_advisory_unlock(%s)", (_TURN,))
-
-    def check(self) -> None:
-        """Raise psycopg.Error when the locks went with their connection."""
-        self._connection.execute("SELECT 1")
+        release_lock(self._connection, _TURN)
 
 
 @contextmanager
@@ -51,7 +41,7 @@ def own_turn(settings: Settings, patience_s: float) -> Iterator[Check]:
     deadline = time.monotonic() + patience_s
     with connect(settings) as connection:
         connection.autocommit = True
-        while not _taken(connection, _TURN):
+        while not take_lock(connection, _TURN):
             if time.monotonic() >= deadline:
                 raise MillraceError(
                     f"somebody else wrote corrections for {patience_s:.0f} s",
@@ -64,8 +54,3 @@ def own_turn(settings: Settings, patience_s: float) -> Iterator[Check]:
 
 def _check(connection: Connection) -> None:
     connection.execute("SELECT 1")
-
-
-def _taken(connection: Connection, number: int) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone()
-    return bool(row and row[0])

@@ -9,11 +9,10 @@ import psycopg
 from psycopg import Connection
 
 from catalog.alert_transitions import MOST_AT_ONCE, Lifecycle, Transition, consumed, keep_consumed
+from catalog.locks import take_lock
 from catalog.outbox import RuleBook
 from jobs.alerts_keeper.transitions_log import TOPIC, Batch, TransitionsLog
 
-# Any number will do; it must only be the same in every keeper of a registry.
-_LOCK: Final = 4_920_114_705
 _READ_S: Final = 0.5
 _LOOK_EVERY_MS: Final = 1_000
 _log = logging.getLogger("millrace.alerts")
@@ -32,8 +31,7 @@ class Keeper:
 
     def alone(self) -> bool:
         """Try to be the one keeper; psycopg.Error when the connection is gone."""
-        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-        return bool(row and row[0])
+        return take_lock(self._connection, "alerts-keeper")
 
     def open_log(self) -> TransitionsLog:
         """Open the topic where the last keeper stopped."""

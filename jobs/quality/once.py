@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from sqlalchemy.exc import SQLAlchemyError
 
+from catalog.locks import take_lock
 from catalog.migrations import connect
 from catalog.quality.pages import FOLDER
 from catalog.quality.stack import bench_of
@@ -25,8 +26,6 @@ from millrace.errors import MillraceError
 from millrace.settings import Settings, settings
 
 _NICENESS: Final = 10
-# Any number will do; it must only be the same in every process that looks.
-_LOCK: Final = 4_920_114_711
 _PASSING: Final = (
     psycopg.Error,
     KafkaException,
@@ -60,8 +59,7 @@ def look(config: Settings) -> None:
     )
     with connect(config) as alone, bench_of(config) as bench:
         alone.autocommit = True
-        row = alone.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-        if row and row[0]:
+        if take_lock(alone, "quality"):
             look_round(bench, telling, config.folder / FOLDER, now_ms())
 
 

@@ -6,6 +6,8 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
+from catalog import turns
+from catalog.locks import take_lock
 from catalog.maintenance.alone import Alone
 from catalog.migrations import connect
 from catalog.registry_entries import DeviceEntry, ProfileEntry, ProfileSettings, RegistryFile
@@ -87,3 +89,13 @@ def test_each_tier_has_its_size_and_its_price(
     assert (warm.rows, warm.files) == (21, 3)
     assert warm.size_bytes == warm.stored_bytes
     assert (cold.rows, cold.files, cold.cost_month) == (0, 0, 0.0)
+
+
+def test_a_maintainer_at_work_keeps_nobody_else_from_theirs(config: Settings) -> None:
+    maintainer, corrector = Alone(config), turns.Alone(config)
+    assert maintainer.take()
+    assert corrector.take()
+    with connect(config) as connection:
+        assert take_lock(connection, "quality")
+    maintainer.close()
+    corrector.close()
