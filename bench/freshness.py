@@ -3,19 +3,18 @@
 import threading
 import time
 from collections import defaultdict
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
-import paho.mqtt.client as mqtt
 import pyarrow.parquet as pq
-from paho.mqtt.enums import CallbackAPIVersion
 from redis import Redis
 
+from bench.mqtt_lane import MqttLane
 from catalog.lake import load_lake
 from jobs.runtime.hot_store import connect
 from millrace.clock import now_ms
-from millrace.secrets import load_secrets
 from millrace.settings import Settings
 from udfs.hot_series import devices_key
 
@@ -55,20 +54,15 @@ def freshness(settings: Settings, rate: int, devices: int, seconds: float) -> di
 
 
 def _publish(settings: Settings, rate: int, devices: int, seconds: float) -> None:
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-    client.max_inflight_messages_set(2_000)
-    client.username_pw_set(settings.tenant, load_secrets(settings).tenant_token(settings.tenant))
-    client.connect(settings.bind_host, settings.port("mqtt"))
-    client.loop_start()
     started, sent = time.monotonic(), 0
-    while (elapsed := time.monotonic() - started) < seconds:
-        for number in range(sent, int(elapsed * rate)):
-            payload = f'{{"event_time":{now_ms()},"metrics":{{"temperature_c":{20 + number % 7}}}}}'
-            client.publish(f"t/{settings.tenant}/fresh-{number % devices}/telemetry", payload, qos=1)
-            sent = number + 1
-        time.sleep(_TICK_S)
-    client.disconnect()
-    client.loop_stop()
+    with closing(MqttLane(settings)) as lane:
+        while (elapsed := time.monotonic() - started) < seconds:
+            for number in range(sent, int(elapsed * rate)):
+                payload = f'{{"event_time":{now_ms()},"metrics":{{"temperature_c":{20 + number % 7}}}}}'
+                lane.publish(f"t/{settings.tenant}/fresh-{number % devices}/telemetry", payload)
+                sent = number + 1
+            lane.turn()
+            time.sleep(_TICK_S)
 
 
 def _watch_redis(settings: Settings, started_ms: int, stopping: threading.Event, delays: list[int]) -> None:

@@ -19,11 +19,11 @@ from bench.detection import detection
 from bench.freshness import Percentiles
 from bench.processes import MILLRACE
 from bench.session_log import fill, take_times_of_senders
+from millrace.clock import now_ms
 from millrace.settings import Settings, settings
 
-START_MS = 1_795_000_000_000
 # Seconds of the log in the short and the long run; the peer would take minutes for what we read.
-RUNS_S = {"millrace": (10, 70), "peer": (2, 6), "peer in thread mode": (2, 6)}
+RUNS_S = {"millrace": (10, 70), "peer": (2, 6), "peer in thread mode": (5, 35)}
 WARM_UP_S = 30.0
 
 
@@ -39,10 +39,10 @@ class Cost(NamedTuple):
         return self.readings / self.cpu_s
 
 
-def measure(settings: Settings, variant: str, devices: int) -> Cost:
+def measure(settings: Settings, variant: str, devices: int, start_ms: int) -> Cost:
     """Run a variant twice over the log in Kafka, each time in a process of its own."""
     short_s, long_s = RUNS_S[variant]
-    cpu_s = [_run(settings, variant, START_MS + seconds * 1000) for seconds in (short_s, long_s)]
+    cpu_s = [_run(settings, variant, start_ms + seconds * 1000) for seconds in (short_s, long_s)]
     return Cost(devices * (long_s - short_s), cpu_s[1] - cpu_s[0])
 
 
@@ -77,11 +77,13 @@ def _cost(devices: int, console: Console) -> dict[str, Cost]:
         subprocess.run([*control, str(settings().folder / "supervisord.conf"), "stop", "keeper"], check=True)
         bootstrap = settings().address("kafka")
         take_times_of_senders(bootstrap)
-        fill(bootstrap, devices, max(long_s for _, long_s in RUNS_S.values()), START_MS)
+        # Lately: the broker deletes what is older than the topic keeps, while it is being read.
+        start_ms = now_ms() // 60_000 * 60_000 - 3_600_000
+        fill(bootstrap, devices, max(long_s for _, long_s in RUNS_S.values()), start_ms)
         costs = {}
         for variant in RUNS_S:
             console.print(f"cost: {variant} ...")
-            costs[variant] = measure(settings(), variant, devices)
+            costs[variant] = measure(settings(), variant, devices, start_ms)
         return costs
     finally:
         subprocess.run([MILLRACE, "down", "--wipe"], check=True)

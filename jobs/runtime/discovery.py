@@ -1,6 +1,7 @@
 """Finds the jobs: every job file of `jobs/`, grouped so that each source is read once."""
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from jobs.runtime.job_file import JobFile, read_job_files
@@ -12,10 +13,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One Flink job: all INSERTs that live on the same source, and the views and steps they need in order.
-
-    `parallelism` is what its files ask for, None = the stack's setting.
-    """
+    """One Flink job: all INSERTs that live on the same source, and the views and steps they need in order."""
 
     name: str
     views: tuple[JobFile, ...]
@@ -26,12 +24,11 @@ class Job:
         """For how long the job gathers work for a Python function, as its source says."""
         return min(source.batch_ms for source in sources().values() if source.job == self.name)
 
-    @property
-    def parallelism(self) -> int | None:
-        """Return the largest parallelism an INSERT asks for."""
-        return max(
-            (file.header.parallelism for file in self.inserts if file.header.parallelism), default=None
-        )
+    def subtasks(self, parallelism: int) -> int:
+        """Return how many subtasks it has: what an INSERT asks for, else a share of the stack's."""
+        asked = [file.header.parallelism for file in self.inserts if file.header.parallelism]
+        share = max(source.share for source in sources().values() if source.job == self.name)
+        return max(asked, default=ceil(parallelism * share))
 
 
 def find_jobs(folder: Path = FOLDER) -> list[Job]:

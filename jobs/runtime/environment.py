@@ -47,7 +47,7 @@ def configuration(settings: Settings, job: Job, restore_from: str | None = None)
         "pipeline.name": job.name,
         "python.fn-execution.bundle.time": str(job.batch_ms),
         "execution.buffer-timeout.interval": f"{min(100, job.batch_ms // 2)} ms",
-        "parallelism.default": str(job.parallelism or settings.flink.parallelism),
+        "parallelism.default": str(job.subtasks(settings.flink.parallelism)),
         "execution.checkpointing.interval": f"{settings.flink.checkpoint_interval_ms} ms",
         "execution.target": "remote",
         "execution.attached": "false",

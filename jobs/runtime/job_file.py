@@ -17,7 +17,7 @@ class Header(BaseModel):
     """What a job file says of itself; an unknown key is refused.
 
     `provides` are the views a step makes. `parallelism` of an insert is that of its whole job; without it
-    the stack's setting counts.
+    its source's share of the stack's counts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -20,11 +20,14 @@ class Source(NamedTuple):
 
     The job it feeds, whether it must not be chained to its consumers, and for how long its job gathers work
     for a Python function: a batch costs much the same whatever is in it, so longer is cheaper and later.
+    `share` is that of the stack's parallelism: where a reading costs less, fewer subtasks do, and each
+    subtask costs its batches, Python workers and commits whether readings come or not.
     """
 
     job: str
     apart: bool = False
     batch_ms: int = BATCH_MS
+    share: float = 1.0
 
 
 @cache
@@ -46,6 +49,5 @@ def _source(path: Path) -> tuple[str, Source]:
     table, header = _TABLE.search(body), yaml.safe_load(text)
     if not table:
         raise MillraceError("a source file declares no table", where=str(path), mend="See telemetry.sql.")
-    return table[1], Source(
-        header.get("job", table[1]), header.get("apart", False), header.get("batch_ms", BATCH_MS)
-    )
+    said = {key: header[key] for key in Source._fields if key in header}
+    return table[1], Source(**({"job": table[1]} | said))

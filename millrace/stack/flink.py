@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from millrace.bucket.jars import require_jars, s3_jars
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
 from millrace.stack.places import java_home, logs, venv_bin
@@ -57,7 +59,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "rest.port": settings.port("flink_rest"),
             "taskmanager.host": host,
             "taskmanager.bind-host": host,
-            "taskmanager.numberOfTaskSlots": flink.parallelism * jobs(),
+            "taskmanager.numberOfTaskSlots": slots(flink.parallelism),
             "taskmanager.memory.process.size": flink.taskmanager_memory,
             "taskmanager.memory.managed.fraction": 0.2,
             "parallelism.default": flink.parallelism,
@@ -80,10 +82,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
     )
 
 
-def jobs() -> int:
-    """Return how many jobs run beside each other: one for each source the jobs declare."""
+def slots(parallelism: int) -> int:
+    """Return how many subtasks the jobs have at most: one job for each source they declare, by its share."""
     files = (ROOT / "jobs" / "runtime" / "sql").glob("*.sql")
-    return sum(path.read_text().startswith("/* source\n") for path in files)
+    sources = (path.read_text() for path in files if path.read_text().startswith("/* source\n"))
+    headers = (yaml.safe_load(text.partition("\n")[2].partition("*/")[0]) for text in sources)
+    return sum(ceil(parallelism * header.get("share", 1.0)) for header in headers)
 
 
 def _state_memory(taskmanager_memory: str) -> dict[str, Any]:
@@ -134,6 +138,7 @@ def lay_out(settings: Settings) -> None:
     text = yaml.safe_dump(configuration(settings), sort_keys=False, width=4096)
     _replace(conf / "config.yaml", text)
     _replace(conf / "log4j-console.properties", _LOGGING)
+    require_jars(settings)
     link_jars(settings)
 
 
@@ -147,7 +152,7 @@ def link_jars(settings: Settings) -> None:
     target = settings.jars / "flink-lib"
     target.mkdir(parents=True, exist_ok=True)
     jars = [*(home() / "lib").glob("*.jar"), *(home() / "opt").glob("flink-python-*.jar")]
-    wanted = {jar.name: jar for jar in [*jars, *(settings.jars / "flink").glob("*.jar")]}
+    wanted = {jar.name: jar for jar in [*jars, *(settings.jars / "flink").glob("*.jar"), *s3_jars(settings)]}
     for link in target.iterdir():
         if link.name not in wanted or link.resolve() != wanted[link.name].resolve():
             link.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def message(reason: str, original: bytes, *rest: Any) -> dict[str, Any]:
 
 def test_every_refused_message_becomes_one_row_with_its_bytes(jobs: dict[str, Job], tmp_path: Path) -> None:
     job = jobs["telemetry.dead-letter"]
-    assert job.parallelism == 1
+    assert job.subtasks(4) == 1
     sent = [message(*given) for given in GIVEN]
     (tmp_path / "log.json").write_text("\n".join(map(json.dumps, sent)))
     tables = local_environment(tmp_path)

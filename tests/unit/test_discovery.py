@@ -87,14 +87,23 @@ def test_a_step_gives_views_to_others_and_comes_once(tmp_path: Path) -> None:
     assert job.views[0].header.about == "Two views."
 
 
-@pytest.mark.parametrize(("asked", "given"), [(["", ""], None), (["1", ""], 1), (["1", "3"], 3)])
-def test_a_job_has_the_parallelism_its_inserts_ask_for(
-    tmp_path: Path, asked: list[str], given: int | None
+@pytest.mark.parametrize(("asked", "given"), [(["", ""], 3), (["1", ""], 1), (["1", "4"], 4)])
+def test_a_job_has_the_subtasks_its_inserts_ask_for_else_the_stacks(
+    tmp_path: Path, asked: list[str], given: int
 ) -> None:
     for name, wanted in zip("ab", asked, strict=True):
         lay(tmp_path, name, "insert", "telemetry", extra=f"parallelism: {wanted}\n" if wanted else "")
     (job,) = find_jobs(tmp_path)
-    assert job.parallelism == given
+    assert job.subtasks(3) == given
+
+
+@pytest.mark.parametrize(("stack", "given"), [(1, 1), (2, 1), (5, 3), (16, 8)])
+def test_a_job_whose_source_says_so_has_a_share_of_the_subtasks(
+    tmp_path: Path, stack: int, given: int
+) -> None:
+    lay(tmp_path, "a", "insert", "arrivals")
+    (job,) = find_jobs(tmp_path)
+    assert job.subtasks(stack) == given
 
 
 def test_inserts_of_one_source_are_one_job(tmp_path: Path) -> None:

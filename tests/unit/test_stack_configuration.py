@@ -111,7 +111,8 @@ def test_flink_has_a_slot_for_each_parallel_lane_of_each_job_and_keeps_its_check
 ) -> None:
     wide = settings.model_copy(update={"flink": settings.flink.model_copy(update={"parallelism": 5})})
     config = flink.configuration(wide)
-    assert config["taskmanager.numberOfTaskSlots"] == 5 * len(find_jobs())
+    needed = sum(job.subtasks(5) for job in find_jobs())
+    assert needed <= config["taskmanager.numberOfTaskSlots"] <= 5 * len(find_jobs())
     assert config["execution.checkpointing.dir"] == (settings.folder / "flink" / "checkpoints").as_uri()
     assert config["execution.checkpointing.externalized-checkpoint-retention"] == "RETAIN_ON_CANCELLATION"
     assert {config[key] for key in config if key.endswith(("bind-host", "bind-address"))} == {"127.0.0.1"}
