@@ -2,6 +2,7 @@
 owner: data-platform
 job: sessions
 apart: true
+share: 0.5
 about: >
   Everything that says something of a device's presence, in log time: readings, the marks of the clock, what the broker
   noticed and what the registry knows. All four topics hold Readings. A mark comes every second, so a subtask's partition
