@@ -13,7 +13,7 @@ from millrace.clock import now_ms
 from millrace.errors import MillraceError
 from millrace.reading import Reading, encode
 from millrace.settings import Settings
-from udfs.device_state import DEFAULT_OFFLINE_AFTER_MS
+from millrace.unregistered import DEFAULT_OFFLINE_AFTER_MS
 
 EVENTS = "device-events"
 _TENANT = "bench"

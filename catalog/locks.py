@@ -23,11 +23,11 @@ class OnlyOne:
     def __init__(self, settings: Settings, name: str) -> None:
         self._connection = connect(settings)
         self._connection.autocommit = True
-        self._name = name
+        self.name = name
 
     def take(self) -> bool:
         """Try to become the only one; psycopg.Error when the connection is gone."""
-        return take_lock(self._connection, self._name)
+        return take_lock(self._connection, self.name)
 
     def check(self) -> None:
         """Raise psycopg.Error when the lock went with its connection."""

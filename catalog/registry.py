@@ -1,7 +1,7 @@
 """What each device is judged by (its *context*), read from PostgreSQL, and what of it changed since."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -9,11 +9,7 @@ from catalog.migrations import connect
 from catalog.statements import statements
 from millrace.clock import now_ms
 from millrace.settings import Settings
-
-# The same as in udfs.device_state, which this layer may not import; a test holds both equal.
-DEFAULT_PROFILE: Final = "default"
-DEFAULT_OFFLINE_AFTER_MS: Final = 60_000
-DEFAULT_EXPECTED_INTERVAL_MS: Final = 10_000
+from millrace.unregistered import DEFAULT_EXPECTED_INTERVAL_MS, DEFAULT_OFFLINE_AFTER_MS, DEFAULT_PROFILE
 
 
 class Context(NamedTuple):

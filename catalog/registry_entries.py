@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from catalog.registry import DEFAULT_PROFILE
+from millrace.unregistered import DEFAULT_PROFILE
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
 TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"

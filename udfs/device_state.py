@@ -10,10 +10,9 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-State = Literal["online", "offline", "maintenance"]
+from millrace.unregistered import DEFAULT_EXPECTED_INTERVAL_MS, DEFAULT_OFFLINE_AFTER_MS, DEFAULT_PROFILE
 
-DEFAULT_OFFLINE_AFTER_MS: Final = 60_000
-DEFAULT_EXPECTED_INTERVAL_MS: Final = 10_000
+State = Literal["online", "offline", "maintenance"]
 
 
 class Activity(NamedTuple):
@@ -128,7 +127,7 @@ class Terms(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """By what a device is judged: its context without its name."""
 
     site: str = ""
-    profile: str = "default"
+    profile: str = DEFAULT_PROFILE
     firmware: str = ""
     offline_after_ms: int = DEFAULT_OFFLINE_AFTER_MS
     expected_interval_ms: int = DEFAULT_EXPECTED_INTERVAL_MS

@@ -18,6 +18,7 @@ from catalog.registry_store import Registry
 from catalog.rule_store import NoSuchRuleError, RuleStore
 from millrace.clock import to_iso
 from millrace.settings import Settings
+from millrace.unregistered import DEFAULT_PROFILE
 from udfs.rules.backtest import Backtest, Fired, Judged, Verdict, passed_until_ms
 from udfs.rules.columns import readings_of
 from udfs.rules.evaluator import compile_rule
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 MOST_INSTANCES: Final = 1000
 # Each holds a processor for seconds and a slice of history in memory.
 MOST_AT_ONCE: Final = 2
-# What the stream takes a registered device for that has no profile.
-_DEFAULT_PROFILE: Final = "default"
 _room: Final = BoundedSemaphore(MOST_AT_ONCE)
 
 
@@ -162,7 +161,7 @@ def rule_device(row: dict[str, Any]) -> RuleDevice:
         row["tenant"],
         row["device_id"],
         row["site"] or "",
-        row["profile"] or _DEFAULT_PROFILE,
+        row["profile"] or DEFAULT_PROFILE,
         tuple(row.get("tags") or ()),
     )
 

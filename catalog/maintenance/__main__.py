@@ -2,11 +2,9 @@
 
 import logging
 import os
-import signal
 import threading
 from typing import Final
 
-import psycopg
 from pyiceberg.exceptions import CommitFailedException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +13,7 @@ from catalog.maintenance.alone import Alone
 from catalog.maintenance.passes import Maintainer
 from catalog.maintenance.report import read_report, report_file, write_report
 from catalog.migrations import connect
+from catalog.serving import serve_alone
 from catalog.tiering.terms import load_terms
 from catalog.tiering.tierer import Tierer
 from millrace.clock import now_ms
@@ -61,19 +60,7 @@ def main() -> None:
     """Wait until no other maintainer runs, then pass after pass until told to stop."""
     logging.basicConfig(level=settings().log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     os.nice(_NICENESS)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        alone = Alone(settings())
-        while not alone.take():
-            _log.info("another maintainer runs")
-            if stopping.wait(PASS_EVERY_S):
-                return
-        _maintain(settings(), alone, stopping)
-    except psycopg.Error as error:
-        # The supervisor starts it again; without the lock it must not go on.
-        raise SystemExit(f"lost the registry: {error}") from error
+    serve_alone(Alone, _maintain, PASS_EVERY_S)
 
 
 if __name__ == "__main__":

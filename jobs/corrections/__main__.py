@@ -2,12 +2,10 @@
 
 import logging
 import os
-import signal
 import threading
 from typing import Final
 
 import httpx
-import psycopg
 from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException
 from redis.exceptions import RedisError
@@ -15,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.lake import load_lake
 from catalog.registry import context_of
+from catalog.serving import serve_alone
 from catalog.turns import Alone
 from jobs.corrections.alert_sources import alert_sources
 from jobs.corrections.corrector import Corrector, Surroundings
@@ -76,19 +75,7 @@ def main() -> None:
     logging.basicConfig(level=settings().log_level, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     os.nice(_NICENESS)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        alone = Alone(settings())
-        while not alone.take():
-            _log.info("another corrector runs")
-            if stopping.wait(_PASS_EVERY_S):
-                return
-        _correct(settings(), alone, stopping)
-    except psycopg.Error as error:
-        # The supervisor starts it again; without the lock it must not go on.
-        raise SystemExit(f"lost the registry: {error}") from error
+    serve_alone(Alone, _correct, _PASS_EVERY_S)
 
 
 if __name__ == "__main__":

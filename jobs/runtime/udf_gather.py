@@ -17,14 +17,9 @@ from jobs.runtime.pauses import LONGEST_STEP_MS
 from jobs.runtime.udf_classify import TOPIC
 from millrace.reading import MARK_KEY
 from millrace.settings import settings
+from millrace.unregistered import DEFAULT_EXPECTED_INTERVAL_MS, DEFAULT_OFFLINE_AFTER_MS, DEFAULT_PROFILE
 from udfs.arrivals import PANE_MS, Gathered, Readings, activities, encode, shard_of
-from udfs.device_state import (
-    DEFAULT_EXPECTED_INTERVAL_MS,
-    DEFAULT_OFFLINE_AFTER_MS,
-    Context,
-    Signal,
-    Tick,
-)
+from udfs.device_state import Context, Signal, Tick
 from udfs.fingerprint import fingerprints
 from udfs.verdict import DUPLICATE, Batch, Classifier
 
@@ -124,7 +119,7 @@ def _context(owner: str, notice: str) -> Context:
         name: int(value) if isinstance(value, float) else value for name, value in told.items()
     }
     defaults = Context(
-        owner, "", "default", "", DEFAULT_OFFLINE_AFTER_MS, DEFAULT_EXPECTED_INTERVAL_MS, None, None
+        owner, "", DEFAULT_PROFILE, "", DEFAULT_OFFLINE_AFTER_MS, DEFAULT_EXPECTED_INTERVAL_MS, None, None
     )
     return defaults._replace(**whole)
 

@@ -16,6 +16,7 @@ from jobs.runtime.log_history import read_history
 from jobs.runtime.udf_classify import TOPIC
 from jobs.runtime.udf_gather import MARKED
 from millrace.settings import settings
+from millrace.unregistered import DEFAULT_PROFILE
 from udfs.arrivals import shard_of
 from udfs.fingerprint import fingerprints
 from udfs.latest import metric_arguments
@@ -109,7 +110,7 @@ def _values(column: "pd.Series[Any]") -> npt.NDArray[Any]:
 
 def _context(owner: str, told: dict[str, str | None]) -> ArrivedContext:
     tags = json.loads(told["tags"] or "[]")
-    return ArrivedContext(owner, told["site"] or "", told["profile"] or "default", tuple(tags))
+    return ArrivedContext(owner, told["site"] or "", told["profile"] or DEFAULT_PROFILE, tuple(tags))
 
 
 def _rule(owner: str, log_time_ms: int, metrics: str, told: dict[str, str | None]) -> ArrivedRule:

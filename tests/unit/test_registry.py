@@ -8,12 +8,7 @@ from pydantic import ValidationError
 from api.problems import WrongParameterError
 from api.queries.registry import window_of
 from api.registry_answers import MaintenanceRequest
-from catalog.registry import (
-    DEFAULT_EXPECTED_INTERVAL_MS,
-    DEFAULT_OFFLINE_AFTER_MS,
-    Context,
-    effective_window,
-)
+from catalog.registry import Context, effective_window
 from catalog.registry_entries import DeviceEntry, ProfileEntry, RegistryFile, parse_duration_s
 from catalog.registry_file import read_file, to_yaml
 from catalog.statements import statements
@@ -32,11 +27,8 @@ def test_the_context_of_the_registry_is_the_one_the_state_machine_takes() -> Non
     shared = len(device_state.Context._fields)
     assert Context._fields[:shared] == device_state.Context._fields
     taken = device_state.Context._make(Context("demo/d")[:shared])
-    assert taken.offline_after_ms == DEFAULT_OFFLINE_AFTER_MS
-    assert (DEFAULT_OFFLINE_AFTER_MS, DEFAULT_EXPECTED_INTERVAL_MS) == (
-        device_state.DEFAULT_OFFLINE_AFTER_MS,
-        device_state.DEFAULT_EXPECTED_INTERVAL_MS,
-    )
+    terms = {name: getattr(device_state.DEFAULT_TERMS, name) for name in device_state.Terms.__struct_fields__}
+    assert taken._asdict() == {"owner": "demo/d"} | terms
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from millrace.unregistered import DEFAULT_PROFILE
+
 
 class RuleReading(NamedTuple):
     """What a rule sees of a reading; `event_time_ms` is UTC, position in degrees (WGS 84)."""
@@ -21,7 +23,7 @@ class RuleDevice(NamedTuple):
     tenant: str
     device_id: str
     site: str = ""
-    profile: str = "default"
+    profile: str = DEFAULT_PROFILE
     tags: tuple[str, ...] = ()
 
 
