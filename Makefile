@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 CODE := millrace udfs catalog jobs ml ingest api bench tests
+# Processes that run tests side by side; 0 = this one alone.
+WORKERS := 2
 
 demo: setup ## Set up, start everything with simulated devices, show that it runs
 	@.venv/bin/millrace up --fleet
@@ -15,14 +17,23 @@ down: ## Stop the demo; its data stays in .millrace
 	@.venv/bin/millrace down
 
 check: setup ## Lint, format, types, import direction, architecture tests
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check --line-length 110 .
+	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync=target types imports folders lint
+
+types:
 	@.venv/bin/mypy --strict $(CODE)
+
+imports:
 	@.venv/bin/lint-imports
+
+folders:
 	@$(PY) -m pytest -q tests/architecture
 
+lint:
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --line-length 110 .
+
 test: setup ## Run every test on real services; ONLY=area runs one marker (stream, web, gateway, ...)
-	@$(PY) -m pytest $(if $(ONLY),-m "$(ONLY)") $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) $(if $(ONLY),-m "$(ONLY)") $(ARGS)
 
 bench: setup ## Measure throughput and latency
 	@$(PY) -m bench
@@ -36,4 +47,4 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
 	  while IFS=$$'\t' read -r target text; do printf '  \033[1mmake %-7s\033[0m %s\n' "$$target" "$$text"; done
 
-.PHONY: demo setup down check test bench lock help
+.PHONY: demo setup down check types imports folders lint test bench lock help

@@ -122,7 +122,7 @@ def _title(size: Size, peer: Table) -> str:
 
 @contextmanager
 def _served(folder: Path, size: Size, console: Console) -> Iterator[tuple[Settings, Table]]:
-    with own_services(folder, "history-bench", 17_000, "postgres", "redis") as config:
+    with own_services(folder, "history-bench", "postgres", "redis") as config:
         with closing(load_lake(config)) as lake:
             apply_tables(lake)
             peer = _fill(config, lake, size, console)

@@ -24,6 +24,9 @@ _LOGGING = """\
 </Configuration>
 """
 
+# What runs for a second is over before the better compiler and collector pay off.
+_SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 
 def properties(settings: Settings) -> dict[str, str | int]:
     """Return the broker's configuration: one node, nothing created by accident."""
@@ -84,7 +87,9 @@ def cluster_id(identity: uuid.UUID) -> str:
 def _format(settings: Settings) -> None:
     identity = cluster_id(uuid.uuid4())
     config = str(_folder(settings) / "server.properties")
-    command = [*_java(settings), "kafka.tools.StorageTool", "format", "-t", identity, "-c", config]
+    launcher, *rest = _java(settings)
+    options = [*_SHORT_LIVED, *class_archive(settings, "kafka", may_write=False), *rest]
+    command = [launcher, *options, "kafka.tools.StorageTool", "format", "-t", identity, "-c", config]
     result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if result.returncode:
         raise MillraceError(

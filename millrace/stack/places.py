@@ -95,13 +95,15 @@ def java() -> str:
     return str(java_home() / "bin" / "java")
 
 
-def class_archive(settings: Settings, program: str) -> list[str]:
-    """Return options by which a Java program maps its classes from an archive, or writes it as it first ends.
+def class_archive(settings: Settings, program: str, may_write: bool = True) -> list[str]:
+    """Return options by which a Java program maps its classes from an archive, or writes it at its first end.
 
     Loading and verifying classes is half of what a start costs (JEP 350). Java checks the archive against its
     class path and goes without it where they differ.
     """
     archive = settings.jars / "classes" / f"{program}.jsa"
+    if not may_write and not archive.exists():
+        return []
     archive.parent.mkdir(parents=True, exist_ok=True)
     what = "SharedArchiveFile" if archive.exists() else "ArchiveClassesAtExit"
     return [f"-XX:{what}={archive}", "-Xshare:auto", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]

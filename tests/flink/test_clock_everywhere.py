@@ -33,7 +33,7 @@ Judged = tuple[str, int, bool | None]
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with own_services(tmp_path_factory.mktemp("everywhere"), "everywhere", 13_000, "kafka") as config:
+    with own_services(tmp_path_factory.mktemp("everywhere"), "everywhere", "kafka") as config:
         yield config.address("kafka")
 
 

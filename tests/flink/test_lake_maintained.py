@@ -28,7 +28,7 @@ KEEP_NOTHING = Keeping(0, 0, 0)
 
 @pytest.fixture
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with own_services(tmp_path_factory.mktemp("flinks"), "flinks", 17_500, "postgres") as found:
+    with own_services(tmp_path_factory.mktemp("flinks"), "flinks", "postgres") as found:
         yield found
 
 

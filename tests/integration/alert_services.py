@@ -14,7 +14,6 @@ from catalog.migrations import connect
 from millrace.settings import Settings
 from tests.integration.own_services import own_services
 
-PORT_OFFSET = 10_000
 START_MS = 1_767_225_600_000
 
 
@@ -75,5 +74,5 @@ def rows(config: Settings, statement: Any, *values: Any) -> list[dict[str, Any]]
 @contextmanager
 def running(home: Path, *names: str) -> Iterator[Settings]:
     """Start services in a folder, ready for use; end them at the end."""
-    with own_services(home, "alerts", PORT_OFFSET, *names) as config:
+    with own_services(home, "alerts", *names) as config:
         yield config

@@ -1,4 +1,4 @@
-"""A real Redis of its own for the API's tests, and the API in front of it."""
+"""Redis of the API's tests and the API in front of it; plants whose readings come late."""
 
 import subprocess
 import time
@@ -16,11 +16,13 @@ from api.dependencies import current_time_ms
 from millrace.clock import from_iso
 from millrace.secrets import load_secrets
 from millrace.settings import Ports, Settings
+from tests.integration.late_plant import LatePlant
+from tests.integration.own_services import WORKER, own_services
 from udfs.hot_series import Pane, device_key, devices_key, pack, series_key, slot_offset
 from udfs.latest import NEWEST_WINS_LUA
 
 NOW_MS = from_iso("2026-01-31T12:00:05Z")
-FREE_PORTS = range(23500, 23600)
+FREE_PORTS = range(23500 + 20 * WORKER, 23520 + 20 * WORKER)
 
 
 class RedisServer(NamedTuple):
@@ -112,3 +114,17 @@ def web(redis_server: RedisServer) -> Iterator[TestClient]:
     app.dependency_overrides[current_time_ms] = lambda: NOW_MS
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="package")
+def late_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """PostgreSQL and Kafka of all plants; each test has devices and rules of its own."""
+    with own_services(tmp_path_factory.mktemp("late"), "late", "postgres", "kafka") as config:
+        yield config
+
+
+@pytest.fixture
+def plant(late_services: Settings, tmp_path: Path) -> Iterator[LatePlant]:
+    found = LatePlant(late_services, tmp_path)
+    yield found
+    found.close()

@@ -26,7 +26,7 @@ POINT = ("time_ms", "count", "min", "max", "sum", "first", "last")
 @contextmanager
 def history_of(folder: Path) -> Iterator[History]:
     """Start PostgreSQL and Redis, and fill them and the lake."""
-    with own_services(folder, "tiers", 15_000, "postgres", "redis") as config:
+    with own_services(folder, "tiers", "postgres", "redis") as config:
         lake = load_lake(config)
         apply_tables(lake)
         password = load_secrets(config).redis.get_secret_value()

@@ -24,7 +24,6 @@ from millrace.settings import Settings
 from millrace.stack.discovery import services
 from tests.integration.own_services import own_services, start, until
 
-PORT_OFFSET = 7_000
 Rows = list[dict[str, Any]]
 Marks = dict[str, str]
 
@@ -136,7 +135,7 @@ def _points(row: dict[str, Any]) -> Iterator[tuple[str, str, str, datetime]]:
 @contextmanager
 def running(home: Path) -> Iterator[Books]:
     """Start the services in a folder; end them at the end."""
-    with own_services(home, "books", PORT_OFFSET, "postgres", "kafka") as config:
+    with own_services(home, "books", "postgres", "kafka") as config:
         apply_tables(load_lake(config))
         found = Books(config)
         found.start_gateway()

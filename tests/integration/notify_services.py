@@ -27,7 +27,6 @@ from millrace.settings import Settings
 from tests.integration.alert_services import at, rows, rule, said
 from tests.integration.own_services import own_services
 
-PORT_OFFSET = 11_000
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NO_BROKER = Broker("127.0.0.1", 1, "nobody", "nothing")
 
@@ -201,5 +200,5 @@ class Notifier:
 @contextmanager
 def running(home: Path, names: Sequence[str] = ("postgres",)) -> Iterator[Settings]:
     """Start services in a folder, ready for use; end them at the end."""
-    with own_services(home, "notices", PORT_OFFSET, *names) as config:
+    with own_services(home, "notices", *names) as config:
         yield config

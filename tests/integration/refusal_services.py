@@ -24,7 +24,6 @@ from millrace.settings import Settings
 from millrace.stack.discovery import services
 from tests.integration.own_services import own_services, start, until
 
-PORT_OFFSET = 8_000
 Rows = list[dict[str, Any]]
 
 
@@ -133,7 +132,7 @@ def _messages(config: Settings, topic: str) -> Iterator[tuple[int, int, bytes]]:
 @contextmanager
 def running(home: Path) -> Iterator[Refusals]:
     """Start the services in a folder; end them at the end."""
-    with own_services(home, "refusals", PORT_OFFSET, "postgres", "kafka") as config:
+    with own_services(home, "refusals", "postgres", "kafka") as config:
         apply_tables(load_lake(config))
         found = Refusals(config)
         found.start_gateway()

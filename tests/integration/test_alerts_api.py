@@ -183,6 +183,6 @@ def test_what_is_not_there_or_not_understood_is_a_problem(
 
 
 def test_without_postgresql_the_answer_is_a_problem(tmp_path_factory: pytest.TempPathFactory) -> None:
-    nowhere = Settings(stack="nowhere", home=tmp_path_factory.mktemp("nowhere"), port_offset=10_500)
+    nowhere = Settings(stack="nowhere", home=tmp_path_factory.mktemp("nowhere"), port_offset=5_000)
     with TestClient(create_app(nowhere), raise_server_exceptions=False) as client:
         assert [client.get(path).status_code for path in ("/alerts", "/rules", "/audit")] == [503] * 3

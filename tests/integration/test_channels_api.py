@@ -248,7 +248,7 @@ def test_tenants_do_not_see_each_other(desk: Desk, services: Settings) -> None:
 
 
 def test_without_postgresql_the_answer_is_that_it_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
-    nowhere = Settings(stack="nowhere", home=tmp_path_factory.mktemp("nowhere"), port_offset=11_500)
+    nowhere = Settings(stack="nowhere", home=tmp_path_factory.mktemp("nowhere"), port_offset=5_000)
     with TestClient(create_app(nowhere), raise_server_exceptions=False) as client:
         for path in ("/channels", "/channels/ops", "/notifications", "/notifications/1"):
             assert client.get(path).status_code == 503, path

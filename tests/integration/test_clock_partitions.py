@@ -26,7 +26,7 @@ LATER = Mark(1_800_000_001_000, 1_800_000_001_500, 9_000)
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with own_services(tmp_path_factory.mktemp("clock"), "clock", 12_000, "kafka") as config:
+    with own_services(tmp_path_factory.mktemp("clock"), "clock", "kafka") as config:
         yield config.address("kafka")
 
 

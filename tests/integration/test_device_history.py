@@ -94,7 +94,7 @@ def commit(config: Settings, name: str, rows: list[dict[str, Any]]) -> None:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with own_services(tmp_path_factory.mktemp("history"), "history", 14_000, "postgres", "redis") as config:
+    with own_services(tmp_path_factory.mktemp("history"), "history", "postgres", "redis") as config:
         apply_tables(load_lake(config))
         for sessions in SESSIONS:
             commit(config, "sessions", [session(*one) for one in sessions])

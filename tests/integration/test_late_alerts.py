@@ -1,7 +1,7 @@
 """Late readings raise retroactive alerts that nobody is paged for: on real PostgreSQL, Kafka and Iceberg."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,24 +14,10 @@ from millrace.settings import Settings
 from tests.integration.alert_services import START_MS
 from tests.integration.corrected_lake import TENANT, Reading
 from tests.integration.late_plant import HOT, LatePlant, read, since
-from tests.integration.own_services import own_services
 from tests.oracle.alerts import expected_alerts
 from udfs.rules.alerts import AlertChange
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with own_services(tmp_path_factory.mktemp("late"), "late", 14_000, "postgres", "kafka") as config:
-        yield config
-
-
-@pytest.fixture
-def plant(services: Settings, tmp_path: Path) -> Iterator[LatePlant]:
-    found = LatePlant(services, tmp_path)
-    yield found
-    found.close()
 
 
 @pytest.fixture
@@ -200,15 +186,15 @@ def test_nothing_is_judged_before_the_alerts_of_that_time_are_told(plant: LatePl
 
 
 def test_a_pass_cut_off_after_telling_ends_with_the_same_alerts(
-    services: Settings, tmp_path: Path, device: str
+    late_services: Settings, tmp_path: Path, device: str
 ) -> None:
-    real = alert_sources(services)
+    real = alert_sources(late_services)
 
     def tell_and_fail(changes: Sequence[AlertChange]) -> None:
         real.tell(changes)
         raise KafkaException("cut off")
 
-    plant = LatePlant(services, tmp_path, real._replace(tell=tell_and_fail))
+    plant = LatePlant(late_services, tmp_path, real._replace(tell=tell_and_fail))
     plant.put("cut-off", scope=scoped(device))
     plant.store(crossing(device))
     with pytest.raises(KafkaException):

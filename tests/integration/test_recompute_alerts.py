@@ -10,26 +10,11 @@ from jobs.corrections.memory import Memory
 from jobs.recompute.alerts import AlertPlan, alert_differences, publish_alerts, staged_alerts
 from jobs.recompute.asked import Asked
 from jobs.recompute.windows import WindowSources
-from millrace.settings import Settings
 from tests.integration.alert_services import START_MS
 from tests.integration.corrected_lake import TENANT
 from tests.integration.late_plant import DAY_MS, FINAL_MS, LatePlant, read
-from tests.integration.own_services import own_services
 
 pytestmark = [pytest.mark.integration, pytest.mark.lakehouse]
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with own_services(tmp_path_factory.mktemp("judged"), "judged", 15_000, "postgres", "kafka") as config:
-        yield config
-
-
-@pytest.fixture
-def plant(services: Settings, tmp_path: Path) -> Iterator[LatePlant]:
-    found = LatePlant(services, tmp_path)
-    yield found
-    found.close()
 
 
 @pytest.fixture

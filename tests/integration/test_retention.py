@@ -1,12 +1,14 @@
 """How long readings are kept is configured in the profile; and one maintainer works at a time."""
 
+import os
+import signal
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from pydantic import ValidationError
 
-from catalog import turns
+from catalog import serving, turns
 from catalog.locks import take_lock
 from catalog.maintenance.alone import Alone
 from catalog.migrations import connect
@@ -24,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.lakehouse]
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with own_services(tmp_path_factory.mktemp("kept"), "kept", 16_500, "postgres", "redis") as found:
+    with own_services(tmp_path_factory.mktemp("kept"), "kept", "postgres", "redis") as found:
         yield found
 
 
@@ -75,6 +77,56 @@ def test_only_one_maintainer_works_at_a_time(config: Settings) -> None:
     assert second.take()
     second.check()
     second.close()
+
+
+@pytest.fixture
+def serves(config: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process serve alone, and give its signals back."""
+    monkeypatch.setattr(serving, "settings", lambda: config)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("serves")
+def test_a_second_maintainer_waits_until_the_first_is_gone_and_then_works(config: Settings) -> None:
+    first, seen = Alone(config), []
+    assert first.take()
+
+    class Second(Alone):
+        def take(self) -> bool:
+            seen.append("takes" if (taken := super().take()) else "waits")
+            first.close()
+            return taken
+
+    serving.serve_alone(Second, lambda *_: seen.append("works"), 0.01)
+    assert (seen[0], seen[-2:], seen.count("works")) == ("waits", ["takes", "works"], 1)
+
+
+@pytest.mark.usefixtures("serves")
+def test_a_second_maintainer_that_waits_ends_when_it_is_told_to(config: Settings) -> None:
+    first, seen = Alone(config), []
+    assert first.take()
+
+    class Second(Alone):
+        def take(self) -> bool:
+            os.kill(os.getpid(), signal.SIGTERM)
+            seen.append(super().take())
+            return seen[-1]
+
+    serving.serve_alone(Second, lambda *_: seen.append(True), 600.0)
+    first.close()
+    assert seen == [False]
+
+
+@pytest.mark.usefixtures("serves")
+def test_a_maintainer_that_lost_its_lock_ends() -> None:
+    def lose(*_: object) -> None:
+        raise psycopg.OperationalError("gone")
+
+    with pytest.raises(SystemExit, match="lost the registry: gone"):
+        serving.serve_alone(Alone, lose, 600.0)
 
 
 def test_each_tier_has_its_size_and_its_price(
