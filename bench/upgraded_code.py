@@ -19,15 +19,9 @@ _USE = f'''
 _advance_as_before = advance
 
 
-def advance(
-    shard: Shard,
-    activities: list[Activity],
-    signals: list[Signal],
-    contexts: list[Context],
-    tick: Tick | None,
-) -> list[Change]:
+def advance(shard: Shard, activities: list[Activity], *others: object) -> list[Change]:
     """Do as before, and count the readings of each device for its offline event."""
-    changes = _advance_as_before(shard, activities, signals, contexts, tick)
+    changes = _advance_as_before(shard, activities, *others)
     for activity in activities:
         if activity.owner in shard.devices:
             shard.devices[activity.owner].{FIELD} += activity.readings

@@ -9,6 +9,7 @@ from pyflink.datastream.state import ValueState, ValueStateDescriptor
 from pyflink.table import StreamTableEnvironment, Table
 
 from jobs.runtime.keyed_step import keyed_step
+from millrace.clock import now_ms
 from udfs.arrivals import decode
 from udfs.device_state import ClosedSession, DeviceEvent, Presence, decode_shard, encode_shard
 from udfs.presence import advance
@@ -58,7 +59,15 @@ class AdvanceShard(KeyedProcessFunction):  # type: ignore[misc]
         """Take what came of a shard in one pane; yield what changed."""
         shard = decode_shard(self._state.value())
         arrived = decode(value[1])
-        changes = advance(shard, arrived.activities, arrived.signals, arrived.contexts, arrived.tick)
+        changes = advance(
+            shard,
+            arrived.activities,
+            arrived.signals,
+            arrived.contexts,
+            arrived.tick,
+            arrived.read,
+            now_ms(),
+        )
         self._state.update(encode_shard(shard))
         for change in changes:
             if isinstance(change, DeviceEvent):

@@ -3,8 +3,8 @@ owner: data-platform
 reads: [arrivals]
 about: >
   What arrived, reduced to a text per shard of devices for each pane of 1 s of log time and batch: activities of devices
-  without duplicates, signals, contexts, and the tick of the clock for every shard. `behind` = its pane has closed:
-  the log's clock went back, or a partition was taken for idle; it must not be lost.
+  without duplicates, signals, contexts, and for every shard the tick of the clock and how far `telemetry` was read.
+  `behind` = its pane has closed: the log's clock went back, or a partition was taken for idle; it must not be lost.
 */
 SELECT
   log_time,
@@ -20,7 +20,7 @@ FROM (
       TRY_CAST(told['seq'] AS BIGINT), sent['battery_pct'], sent['signal_dbm'],
       CASE topic
         WHEN 'telemetry' THEN CAST(NULL AS STRING)
-        WHEN 'telemetry.clock' THEN told['paused_ms']
+        WHEN 'telemetry.clock' THEN CONCAT(COALESCE(told['paused_ms'], '0'), ' ', COALESCE(told['ends'], ''))
         WHEN 'device-signals' THEN told['what']
         ELSE JSON_OBJECT(
           'site' VALUE told['site'],

@@ -2,9 +2,11 @@
 
 A batch of readings becomes one activity per device, log-time pane and event-time bucket, with numpy
 and without a loop over readings. Activities, signals, contexts and ticks of one shard and pane travel
-as one JSON text; texts of a pane are joined by commas on the way, in any order.
+as one JSON text, with how far the log has been read by then; texts of a pane are joined by commas on the
+way, in any order.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, cast
@@ -36,12 +38,16 @@ class Readings(NamedTuple):
 
 
 class Gathered(msgspec.Struct, array_like=True, gc=False):
-    """Everything of one shard and pane, or a part of it."""
+    """Everything of one shard and pane, or a part of it.
+
+    `read` is up to which offset the shard knows each partition of `telemetry` with this pane.
+    """
 
     activities: list[Activity] = []
     signals: list[Signal] = []
     contexts: list[Context] = []
     tick: Tick | None = None
+    read: dict[int, int] = {}
 
 
 _encoder = msgspec.json.Encoder()
@@ -141,6 +147,23 @@ def _counted(readings: Readings, rows: Numbers) -> _Group:
     return _Group(devices[starts], arrived_ms, columns)
 
 
+def read_offsets(
+    partitions: Numbers, offsets: Numbers, log_times_ms: Numbers
+) -> defaultdict[int, dict[int, int]]:
+    """Return by pane (ms) up to which offset each partition has been read with it, from rows in log order.
+
+    The log's clock may go back: what an earlier record keeps waiting is told with the pane of that one.
+    """
+    found: defaultdict[int, dict[int, int]] = defaultdict(dict)
+    for partition in np.unique(partitions).tolist():
+        rows = np.flatnonzero(partitions == partition)
+        panes = np.maximum.accumulate(log_times_ms[rows] // PANE_MS)
+        last = np.append(_changes(panes)[1:], len(rows)) - 1
+        for pane, offset in zip(panes[last].tolist(), offsets[rows[last]].tolist(), strict=True):
+            found[pane * PANE_MS][partition] = offset + 1
+    return found
+
+
 def _whole(values: Values) -> npt.NDArray[Any]:
     """Return numbers without a fraction, which JSON would write and a reader of whole numbers refuse."""
     if np.isnan(values).all():
@@ -171,4 +194,6 @@ def decode(texts: str) -> Gathered:
         whole.signals += part.signals
         whole.contexts += part.contexts
         whole.tick = max(filter(None, (whole.tick, part.tick)), default=None)
+        for partition, offset in part.read.items():
+            whole.read[partition] = max(offset, whole.read.get(partition, 0))
     return whole

@@ -59,11 +59,22 @@ class Context(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """How far time has come: in the log, in events, and how long ingestion was paused in all so far."""
+    """How far time has come: in the log, in events, and how long ingestion was paused in all so far.
+
+    `ends` is where partitions of `telemetry` that held records ended then, as (partition, offset).
+    """
 
     log_time_ms: int
     watermark_ms: int
     paused_ms: int
+    ends: tuple[tuple[int, int], ...] = ()
+
+
+class HeldTick(NamedTuple):
+    """A tick that waits for what it covers to be read, since a moment of the wall clock."""
+
+    tick: Tick
+    since_ms: int
 
 
 class DeviceEvent(NamedTuple):
@@ -201,13 +212,19 @@ class Device(msgspec.Struct, array_like=True, gc=False):
 
 
 class Shard(msgspec.Struct, array_like=True, gc=False):
-    """All devices of one shard by owner, and the last tick; `paused_ms` only ever grows."""
+    """All devices of one shard by owner, and the last tick; `paused_ms` only ever grows.
+
+    `read` is up to which offset this shard knows each partition of `telemetry`, `held` the ticks that wait
+    for more, in order.
+    """
 
     devices: dict[str, Device] = {}
     log_time_ms: int = 0
     watermark_ms: int = 0
     paused_ms: int = 0
     tick_paused_ms: int = 0
+    read: dict[int, int] = {}
+    held: list[HeldTick] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

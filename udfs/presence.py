@@ -5,7 +5,7 @@ at the next tick, unless the device was back by then or ingestion was paused aro
 stops sends the last wills of the living. Nothing here reads a clock: the same input gives the same output.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from udfs import clock_skew, flapping, sessions
@@ -14,10 +14,8 @@ from udfs.device_state import (
     DEFAULT_TERMS,
     Activity,
     Change,
-    ClosedSession,
     Context,
     Device,
-    OpenSession,
     Presence,
     Shard,
     Signal,
@@ -25,6 +23,7 @@ from udfs.device_state import (
     Terms,
     Tick,
 )
+from udfs.held_ticks import due_ticks
 from udfs.reboots import restarts
 
 FORGET_AFTER_MS: Final = 30 * 24 * 3_600_000
@@ -39,10 +38,14 @@ def advance(
     signals: list[Signal],
     contexts: list[Context],
     tick: Tick | None,
+    read: Mapping[int, int] = {},
+    now_ms: int = 0,
 ) -> list[Change]:
-    """Take one pane of a shard and return what changed: contexts first, then arrivals, then the tick.
+    """Take one pane of a shard and return what changed: contexts first, then arrivals, then ticks.
 
     Changes `shard` in place. Arrivals may come in any order; of two contexts of a device the last counts.
+    `read` is up to which offset each partition of the log has come with this pane, `now_ms` the wall clock:
+    both only say which ticks may take effect (see `udfs.held_ticks`).
     """
     turn = _Turn(shard)
     for context in contexts:
@@ -53,8 +56,8 @@ def advance(
         else:
             turn.take_signal(arrival)
     turn.judge_clocks()
-    if tick is not None:
-        turn.take_tick(tick)
+    for due in due_ticks(shard, tick, read, now_ms):
+        turn.take_tick(due)
     return turn.told()
 
 
@@ -242,7 +245,7 @@ class _Turn:
     def _pass_sessions(self, owner: str, device: Device) -> None:
         watermark_ms, terms = self._shard.watermark_ms, device.terms or DEFAULT_TERMS
         for closed in sessions.close_passed(device, terms, watermark_ms):
-            self._changes.append(_closed(owner, terms, closed))
+            self._changes.append(sessions.told_session(owner, terms, closed))
         if not device.sessions:
             self._shown[owner] = None
         sessions.fold(device, watermark_ms)
@@ -264,23 +267,6 @@ class _Turn:
 def _in_maintenance(terms: Terms, log_time_ms: int) -> bool:
     from_ms, until_ms = terms.maintenance_from_ms, terms.maintenance_until_ms
     return from_ms is not None and until_ms is not None and from_ms <= log_time_ms < until_ms
-
-
-def _closed(owner: str, terms: Terms, session: OpenSession) -> ClosedSession:
-    return ClosedSession(
-        owner,
-        session.start_ms,
-        session.end_ms,
-        session.readings,
-        session.gaps + len(session.islands) // 2 - 1,
-        session.battery_min,
-        session.battery_max,
-        session.signal_min,
-        session.signal_max,
-        terms.site,
-        terms.profile,
-        session.late,
-    )
 
 
 def _presence(owner: str, device: Device, state: State) -> Presence:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from udfs.device_state import Activity, Device, OpenSession, Terms
+from udfs.device_state import Activity, ClosedSession, Device, OpenSession, Terms
 
 SMALLEST_GAP_MS: Final = 10_000
 MOST_OPEN: Final = 10_000
@@ -206,3 +206,21 @@ def _is_passed(device: Device, offline_after_ms: int, watermark_ms: int) -> bool
     if len(device.sessions) == 1 and device.behind_ms:
         end_ms = max(end_ms, device.behind_ms)
     return watermark_ms > end_ms + offline_after_ms
+
+
+def told_session(owner: str, terms: Terms, session: OpenSession) -> ClosedSession:
+    """Return a session that was closed as it is told; every stretch but the first lies behind a gap."""
+    return ClosedSession(
+        owner,
+        session.start_ms,
+        session.end_ms,
+        session.readings,
+        session.gaps + len(session.islands) // 2 - 1,
+        session.battery_min,
+        session.battery_max,
+        session.signal_min,
+        session.signal_max,
+        terms.site,
+        terms.profile,
+        session.late,
+    )

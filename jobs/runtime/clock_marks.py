@@ -2,7 +2,7 @@
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from jobs.runtime.event_clock import Mark, Position
+from jobs.runtime.event_clock import Mark, Position, ends_text
 from millrace.contracts import topics
 from millrace.reading import MARK_KEY, Reading, decode, encode
 
@@ -47,7 +47,8 @@ class TelemetryEdge:
             self._newest_ms = max((known_event_time_ms(r) for tail in tails for r in tail), default=0)
             self._newest_at = ends
         lows = [low for low, _ in bounds]
-        return Position(ends, self._read_offsets(lows), self._newest_ms)
+        held = tuple((partition, high) for partition, (low, high) in enumerate(bounds) if high > low)
+        return Position(ends, self._read_offsets(lows), self._newest_ms, held)
 
     def _read_offsets(self, lows: list[int]) -> tuple[int, ...]:
         places = [TopicPartition("telemetry", partition) for partition in self._partitions]
@@ -60,7 +61,10 @@ class TelemetryEdge:
         return _clocks_of(self._producer)
 
     def last_mark(self) -> Mark | None:
-        """Return how far the newest marks of all partitions have come, or None when there are none."""
+        """Return how far the newest marks of all partitions have come, or None when there are none.
+
+        Where the topic ended then is of no use any more and is not said.
+        """
         found = [mark for clock in _clocks_of(self._consumer) for mark in self._newest_mark(clock)]
         # A mark that did not reach every partition counts as well, so that time goes back on none.
         return Mark(*map(max, zip(*found, strict=True))) if found else None
@@ -127,7 +131,7 @@ def _as_reading(mark: Mark) -> Reading:
         event_id=str(mark.event_time_ms),
         event_time=mark.event_time_ms,
         metrics={},
-        attributes={"paused_ms": str(mark.paused_ms)},
+        attributes={"paused_ms": str(mark.paused_ms), "ends": ends_text(mark.ends)},
         received_at=mark.marked_at_ms,
         source="clock",
     )

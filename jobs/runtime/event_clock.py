@@ -8,6 +8,9 @@ the last windows close. And since it is never idle, operators never wake up one 
 subtask whose other partitions are all silent knows how late a reading is.
 
 Marks never go back: a keeper that starts again goes on from the last mark of the topic.
+
+A mark also says where each partition ended when it was made, so that who lets time pass by it knows what must
+have been read before.
 """
 
 from collections import deque
@@ -19,20 +22,43 @@ GRACE_MS = 5_000
 CARRY_AT_MOST_MS = 120_000
 
 
+# Partitions and the offsets at which they end.
+Ends = tuple[tuple[int, int], ...]
+
+
 class Position(NamedTuple):
-    """Where the topic ends, how far the jobs have read, and the newest event time at its end (0 = none)."""
+    """Where the topic ends, how far the jobs have read, and the newest event time at its end (0 = none).
+
+    `held_ends` has the ends of partitions that hold records: of others nobody will read anything.
+    """
 
     end_offsets: tuple[int, ...]
     read_offsets: tuple[int, ...]
     newest_event_time_ms: int
+    held_ends: Ends = ()
 
 
 class Mark(NamedTuple):
-    """One mark: how far event time may be, when that was said, and the pauses of ingestion so far."""
+    """One mark: how far event time may be, when that was said, and the pauses of ingestion so far.
+
+    `ends` is where the topic ended before the mark was written.
+    """
 
     event_time_ms: int
     marked_at_ms: int
     paused_ms: int
+    ends: Ends = ()
+
+
+def ends_text(ends: Ends) -> str:
+    """Write ends as they travel in a mark, `0:123,1:456`."""
+    return ",".join(f"{partition}:{end}" for partition, end in ends)
+
+
+def ends_of(text: str) -> Ends:
+    """Read what `ends_text` wrote; a mark from before there were any has none."""
+    pairs = (one.split(":") for one in text.split(",") if one)
+    return tuple((int(partition), int(end)) for partition, end in pairs)
 
 
 class EventClock:

@@ -29,10 +29,12 @@ class _Marking:
         self._pauses = Pauses(last)
 
     def mark(self) -> None:
-        # First what may wait for an answer: the pause ends with the mark, not before.
+        # First what may wait for an answer: the pause ends with the mark, not before. Where the topic ends is
+        # looked at before the mark is written, so what lies before those ends has no later log time.
         clocks, position, accepting = self._edge.clocks(), self._edge.position(), self._ingestion.accepts()
         now = now_ms()
-        mark = Mark(self._clock.mark_ms(position, now), now, self._pauses.total_ms(accepting, now))
+        paused_ms = self._pauses.total_ms(accepting, now)
+        mark = Mark(self._clock.mark_ms(position, now), now, paused_ms, position.held_ends)
         self._edge.mark(mark, clocks)
 
 

@@ -11,14 +11,14 @@ import pandas as pd
 from pyflink.table import DataTypes
 from pyflink.table.udf import FunctionContext, ScalarFunction, udf
 
-from jobs.runtime.event_clock import TOLD_BY
+from jobs.runtime.event_clock import TOLD_BY, Ends, ends_of
 from jobs.runtime.log_history import read_history
 from jobs.runtime.pauses import LONGEST_STEP_MS
 from jobs.runtime.udf_classify import TOPIC
 from millrace.reading import MARK_KEY
 from millrace.settings import settings
 from millrace.unregistered import DEFAULT_EXPECTED_INTERVAL_MS, DEFAULT_OFFLINE_AFTER_MS, DEFAULT_PROFILE
-from udfs.arrivals import PANE_MS, Gathered, Readings, activities, encode, shard_of
+from udfs.arrivals import PANE_MS, Gathered, Readings, activities, encode, read_offsets, shard_of
 from udfs.device_state import Context, Signal, Tick
 from udfs.fingerprint import fingerprints
 from udfs.verdict import DUPLICATE, Batch, Classifier
@@ -30,13 +30,35 @@ COLUMNS = (
 # What the clock's marks are of, on topics that hold other records too.
 MARKED = MARK_KEY.decode()
 _NOTICES = ("topic", "owner", "event_time_ms", "received_at_ms", "partition", "log_time", "notice")
-_Groups = defaultdict[tuple[int, int], Gathered]
+
+
+class _Groups:
+    """What a batch brings, by pane of the log: to each shard, and to all of them."""
+
+    def __init__(self, shards: int) -> None:
+        self.shards = shards
+        self.own: defaultdict[tuple[int, int], Gathered] = defaultdict(Gathered)
+        self.every: defaultdict[int, Gathered] = defaultdict(Gathered)
+
+    def texts(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield each pane (ms) and its texts, each behind its shard; what all are told is written once."""
+        panes: defaultdict[int, dict[int, str]] = defaultdict(dict)
+        for (pane_ms, shard), gathered in self.own.items():
+            panes[pane_ms][shard] = f"{shard} {encode(gathered)}"
+        for pane_ms in panes.keys() - self.every.keys():
+            yield pane_ms, list(panes[pane_ms].values())
+        for pane_ms, gathered in self.every.items():
+            told, own = encode(gathered), panes[pane_ms]
+            shards = range(self.shards)
+            yield pane_ms, [f"{own[n]},{told}" if n in own else f"{n} {told}" for n in shards]
 
 
 class Gather(ScalarFunction):  # type: ignore[misc]
     """Turns readings into activities, marks of the clock into ticks, and lays all of a shard together.
 
-    The texts of a pane, each behind its shard, stand on the last row of that pane in the batch.
+    The texts of a pane, each behind its shard, stand on the last row of that pane in the batch. With what was
+    read every shard is told how far that was: nothing is remembered from batch to batch, so nothing is left
+    untold when the job starts again.
     """
 
     _classifier: Classifier
@@ -54,14 +76,20 @@ class Gather(ScalarFunction):  # type: ignore[misc]
         """Gather one Arrow batch."""
         rows = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
         rows["log_time"] = rows["log_time"].to_numpy("datetime64[ms]").astype(np.int64)
-        groups: _Groups = defaultdict(lambda: Gathered([], [], []))
+        groups = _Groups(self._shards)
         readings = rows[rows["topic"] == TOPIC]
         if len(readings):
-            for pane_ms, shard, ones in activities(self._readings(readings), self._shards):
-                groups[pane_ms, shard].activities += ones
+            self._take_readings(readings, groups)
         if len(readings) < len(rows):
             self._take_notices(rows[rows["topic"] != TOPIC], groups)
         return _laid(rows["log_time"].to_numpy(np.int64), groups)
+
+    def _take_readings(self, rows: pd.DataFrame, groups: _Groups) -> None:
+        for pane_ms, shard, ones in activities(self._readings(rows), self._shards):
+            groups.own[pane_ms, shard].activities += ones
+        places = (rows[name].to_numpy(np.int64) for name in ("partition", "offset", "log_time"))
+        for pane_ms, read in read_offsets(*places).items():
+            groups.every[pane_ms].read = read
 
     def _readings(self, rows: pd.DataFrame) -> Readings:
         event_times_ms = rows["event_time_ms"].to_numpy(np.int64)
@@ -94,22 +122,23 @@ class Gather(ScalarFunction):  # type: ignore[misc]
         ):
             pane_ms = log_ms - log_ms % PANE_MS
             if topic == "telemetry.clock" and partition == TOLD_BY:
-                tick = tick_of(event_ms - self._out_of_orderness_ms, received_ms, log_ms, int(notice or 0))
-                for every in range(self._shards):
-                    held = groups[pane_ms, every]
-                    held.tick = max(tick, held.tick or tick)
+                paused, _, ends = notice.partition(" ")
+                watermark_ms = event_ms - self._out_of_orderness_ms
+                tick = tick_of(watermark_ms, received_ms, log_ms, int(paused), ends_of(ends))
+                every = groups.every[pane_ms]
+                every.tick = max(tick, every.tick or tick)
             elif topic == "device-signals":
-                groups[pane_ms, shard].signals.append(Signal(owner, log_ms, notice))
+                groups.own[pane_ms, shard].signals.append(Signal(owner, log_ms, notice))
             elif topic == "device-context" and owner != MARKED:
-                groups[pane_ms, shard].contexts.append(_context(owner, notice))
+                groups.own[pane_ms, shard].contexts.append(_context(owner, notice))
 
 
-def tick_of(watermark_ms: int, marked_at_ms: int, log_time_ms: int, paused_ms: int) -> Tick:
+def tick_of(watermark_ms: int, marked_at_ms: int, log_time_ms: int, paused_ms: int, ends: Ends = ()) -> Tick:
     """Return what a mark tells: one that waited for a frozen broker knows nothing of the pause it waited in.
 
     So it lets pass no more log time than a mark may take without being a pause; the next one tells the rest.
     """
-    return Tick(min(log_time_ms, marked_at_ms + LONGEST_STEP_MS), watermark_ms, paused_ms)
+    return Tick(min(log_time_ms, marked_at_ms + LONGEST_STEP_MS), watermark_ms, paused_ms, ends)
 
 
 def _context(owner: str, notice: str) -> Context:
@@ -128,16 +157,9 @@ def _laid(log_times_ms: Any, groups: _Groups) -> "pd.Series[Any]":
     panes = log_times_ms - log_times_ms % PANE_MS
     last_row = {pane: row for row, pane in enumerate(panes.tolist())}
     laid: list[list[str] | None] = [None] * len(panes)
-    for pane_ms, texts in _texts(groups):
+    for pane_ms, texts in groups.texts():
         laid[last_row[pane_ms]] = texts
     return pd.Series(laid, dtype=object)
-
-
-def _texts(groups: _Groups) -> Iterator[tuple[int, list[str]]]:
-    panes: defaultdict[int, list[str]] = defaultdict(list)
-    for (pane_ms, shard), gathered in groups.items():
-        panes[pane_ms].append(f"{shard} {encode(gathered)}")
-    yield from panes.items()
 
 
 FUNCTION = udf(Gather(), result_type=DataTypes.ARRAY(DataTypes.STRING()), func_type="pandas")

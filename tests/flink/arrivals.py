@@ -11,7 +11,11 @@ Row = dict[str, Any]
 
 
 class Arrival(NamedTuple):
-    """One record: log time and event time in seconds after the start, topic, device, and what it says."""
+    """One record: log time and event time in seconds after the start, topic, device, and what it says.
+
+    `read_s` is when the source gets to it, if that is later than its place in the log says: then it lies in
+    partition 1, which starves.
+    """
 
     log_s: float
     device: str
@@ -20,6 +24,8 @@ class Arrival(NamedTuple):
     topic: str = "telemetry"
     metrics: dict[str, float] = {"a": 1.0}
     attributes: dict[str, str] | None = None
+    partition: int = 0
+    read_s: float = 0
 
 
 class Case(NamedTuple):
@@ -58,6 +64,12 @@ def context(
 def coming_and_going(device: str, first_s: float, last_s: float) -> list[tuple[str, str, float, str]]:
     """Return the two events of a device that came once and fell silent."""
     return [("online", device, first_s, "first_reading"), ("offline", device, last_s, "silence")]
+
+
+def starved(device: str, from_s: float, until_s: float, *moments: float) -> list[Arrival]:
+    """Return readings of a partition of which nothing is read for a while."""
+    found = sent(device, *moments, partition=1)
+    return [one._replace(read_s=until_s if from_s <= one.log_s < until_s else one.log_s) for one in found]
 
 
 HALL = [f"hall-{n}" for n in range(4)]
@@ -157,5 +169,11 @@ CASES = [
         ],
         [*coming_and_going("restarted", 0, 30), ("rebooted", "restarted", 20, "sequence_restart")],
         [("restarted", 0, 30, 4, 0)],
+    ),
+    Case(
+        "a device whose partition starves is not silent, and its session goes on",
+        [context(0, "starved", "south", 20, 5), *starved("starved", 205, 252, *range(140, 270, 10))],
+        coming_and_going("starved", 140, 260),
+        [("starved", 140, 260, 13, 0)],
     ),
 ]

@@ -1,6 +1,7 @@
 """Given this log, expect these events, sessions and states: the sessions job on a bounded log."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -41,28 +42,37 @@ def devices(case: Case) -> set[str]:
     return {arrival.device for arrival in case.given}
 
 
-def ticks() -> Iterator[Arrival]:
-    """Yield the marks of the clock, on each partition in the middle of each second; nothing pauses."""
+def ticks(written: list[tuple[float, int]]) -> Iterator[Arrival]:
+    """Yield the marks of the clock, on each partition in the middle of each second; nothing pauses.
+
+    `written` is when something was written to which partition of telemetry.
+    """
     for second in range(LAST_TICK_S):
         moment = second + 0.5
-        mark = Arrival(moment, "", moment, "", "telemetry.clock", {}, {"paused_ms": "0"})
-        yield from [mark] * CLOCKS
+        ends = Counter(partition for at_s, partition in written if at_s <= moment)
+        told = {"paused_ms": "0", "ends": ",".join(f"{place}:{end}" for place, end in ends.items())}
+        yield from [Arrival(moment, "", moment, "", "telemetry.clock", {}, told)] * CLOCKS
 
 
 def log() -> list[Row]:
-    """Return all records: in order of log time, but what a case gives later comes later."""
-    placed = [(one.log_s, one) for one in ticks()]
+    """Return all records as they are read: by log time, but what a case gives later or starves comes then."""
+    placed: list[tuple[float, Arrival]] = []
+    written: list[tuple[float, int]] = []
     for case in CASES:
         newest = 0.0
         for one in case.given:
             newest = max(newest, one.log_s)
-            placed.append((newest, one))
+            placed.append((max(newest, one.read_s), one))
+            if one.topic == "telemetry":
+                written.append((newest, one.partition))
+    placed += [(one.log_s, one) for one in ticks(written)]
     placed.sort(key=lambda pair: pair[0])
-    offsets: dict[str, int] = {}
+    offsets: Counter[tuple[str, int]] = Counter()
     rows = []
     for _, one in placed:
-        offset = offsets[one.topic] = offsets.get(one.topic, -1) + 1
-        rows.append(record(one, offset))
+        place = one.topic, one.partition
+        rows.append(record(one, offsets[place]))
+        offsets[place] += 1
     return rows
 
 
@@ -78,7 +88,7 @@ def record(one: Arrival, offset: int) -> Row:
         "attributes": one.attributes,
         "received_at_ms": START_MS + round(one.log_s * 1000),
         "source": "mqtt",
-        "kafka_partition": offset % CLOCKS if one.topic == "telemetry.clock" else 0,
+        "kafka_partition": offset % CLOCKS if one.topic == "telemetry.clock" else one.partition,
         "kafka_offset": offset,
         "log_time": to_iso(START_MS + round(one.log_s * 1000)),
     }

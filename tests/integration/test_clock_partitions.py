@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 from kafka import KafkaAdminClient
 
 from jobs.publishing.compacted_log import CompactedLog
 from jobs.runtime.clock_marks import TelemetryEdge
-from jobs.runtime.event_clock import Mark
+from jobs.runtime.event_clock import Mark, ends_of
 from jobs.runtime.topics import create_topics
 from millrace.contracts import topics
-from millrace.reading import MARK_KEY, Reading, decode
+from millrace.reading import MARK_KEY, Reading, decode, encode
 from tests.integration.own_services import own_services, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.stream]
@@ -147,3 +148,30 @@ def test_what_is_marked_too_gets_every_mark_and_is_still_empty(
     assert log.is_empty()
     log.publish([LATER_RECORD])
     assert not log.is_empty()
+
+
+def write(kafka: str, *partitions: int) -> None:
+    producer = Producer({"bootstrap.servers": kafka, "acks": "all"})
+    for partition in partitions:
+        producer.produce("telemetry", encode(LATER_RECORD), partition=partition)
+    assert producer.flush(20) == 0
+
+
+def test_a_mark_says_where_partitions_end_that_hold_something(kafka: str, edge: TelemetryEdge) -> None:
+    made_for(kafka, 1)
+    assert edge.position().held_ends == ()
+    write(kafka, 0, 2, 2, 3)
+    position = edge.position()
+    assert position.held_ends == ((0, 1), (2, 2), (3, 1))
+    # Of what retention took nobody will read anything.
+    AdminClient({"bootstrap.servers": kafka}).delete_records(
+        [TopicPartition("telemetry", 2, 2), TopicPartition("telemetry", 3, 1)]
+    )
+    until(lambda: edge.position().held_ends == ((0, 1),))
+    write(kafka, 3)
+    held = edge.position().held_ends
+    assert held == ((0, 1), (3, 2))
+    edge.mark(LATER._replace(ends=held), edge.clocks())
+    (found,) = marks_on(kafka, 0)
+    assert ends_of((found.attributes or {})["ends"]) == held
+    assert edge.last_mark() == LATER

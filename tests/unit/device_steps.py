@@ -62,10 +62,19 @@ class Said(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """A tick at a second of log time, and the pause so far."""
+    """A tick at a second of log time, the pause so far, where partitions ended, and the wall clock."""
 
     at_s: float
     paused_s: float = 0
+    ends: tuple[tuple[int, int], ...] = ()
+    wall_s: float = 0
+
+
+class Read(NamedTuple):
+    """How far the log was read: up to which offset, of which partition."""
+
+    offset: int
+    partition: int = 0
 
 
 class Terms(NamedTuple):
@@ -81,7 +90,7 @@ def ms(second: float) -> int:
     return NOW_MS + round(second * 1000)
 
 
-Step = Seen | Said | Clock | Terms
+Step = Seen | Said | Clock | Terms | Read
 
 
 def feed(steps: Iterable[Step], shard: Shard | None = None) -> list[Change]:
@@ -96,15 +105,16 @@ def feed(steps: Iterable[Step], shard: Shard | None = None) -> list[Change]:
 
 def take(shard: Shard, *steps: Step) -> list[Change]:
     """Take the steps as one pane."""
-    ticks = [
-        Tick(ms(s.at_s), ms(s.at_s - 10), round(s.paused_s * 1000)) for s in steps if isinstance(s, Clock)
-    ]
+    clocks = [step for step in steps if isinstance(step, Clock)]
+    ticks = [Tick(ms(c.at_s), ms(c.at_s - 10), round(c.paused_s * 1000), c.ends) for c in clocks]
     return advance(
         shard,
         [step.activity() for step in steps if isinstance(step, Seen)],
         [Signal(step.owner, ms(step.at_s), step.what) for step in steps if isinstance(step, Said)],
         [_context(step) for step in steps if isinstance(step, Terms)],
         ticks[0] if ticks else None,
+        {step.partition: step.offset for step in steps if isinstance(step, Read)},
+        ms(clocks[0].wall_s if clocks else 0),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from udfs.arrivals import Gathered, Readings, activities, decode, encode, shard_of
+from udfs.arrivals import Gathered, Readings, activities, decode, encode, read_offsets, shard_of
 from udfs.device_state import Activity, Context, Signal, Tick
 from udfs.fingerprint import fingerprints
 
@@ -134,3 +134,40 @@ def test_what_is_encoded_comes_back_whatever_a_name_holds() -> None:
     whole = decode(f"{encode(first)},{encode(second)}")
     assert whole == Gathered(first.activities, first.signals, [known], Tick(900, 800, 10))
     assert decode(f"{encode(second)},{encode(first)}").tick == Tick(900, 800, 10)
+
+
+# partition, offset, log time of rows; then pane -> partition -> offset
+READ: list[tuple[str, list[tuple[int, int, int]], dict[int, dict[int, int]]]] = [
+    ("nothing", [], {}),
+    ("one behind the newest of a pane", [(0, 4, 1_100), (0, 5, 1_900)], {1_000: {0: 6}}),
+    (
+        "each pane",
+        [(0, 4, 1_999), (0, 5, 2_000), (0, 6, 5_000)],
+        {1_000: {0: 5}, 2_000: {0: 6}, 5_000: {0: 7}},
+    ),
+    ("each partition", [(3, 9, 1_000), (0, 4, 1_100), (3, 10, 1_200)], {1_000: {0: 5, 3: 11}}),
+    (
+        "in turns",
+        [(1, 9, 2_000), (0, 4, 1_100), (1, 10, 3_000)],
+        {2_000: {1: 10}, 1_000: {0: 5}, 3_000: {1: 11}},
+    ),
+    ("a clock that goes back waits", [(0, 4, 2_100), (0, 5, 1_900), (0, 6, 2_200)], {2_000: {0: 7}}),
+]
+
+
+@pytest.mark.parametrize(("given", "expect"), [case[1:] for case in READ], ids=[case[0] for case in READ])
+def test_how_far_partitions_are_read_is_told_with_each_pane(
+    given: list[tuple[int, int, int]], expect: dict[int, dict[int, int]]
+) -> None:
+    columns = np.array(given, dtype=np.int64).reshape(-1, 3).T
+    assert read_offsets(*columns) == expect
+
+
+def test_of_what_was_read_the_farthest_counts_whichever_part_comes_first() -> None:
+    parts = [Gathered(read={0: 5, 1: 7}), Gathered(read={0: 9}), Gathered(read={1: 6, 12: 1})]
+    for order in (parts, parts[::-1]):
+        assert decode(",".join(map(encode, order))).read == {0: 9, 1: 7, 12: 1}
+
+
+def test_a_text_from_before_offsets_were_told_is_read() -> None:
+    assert decode("[[],[],[],[500,400,7]]") == Gathered(tick=Tick(500, 400, 7))

@@ -2,7 +2,16 @@
 
 import pytest
 
-from jobs.runtime.event_clock import CARRY_AT_MOST_MS, GRACE_MS, EventClock, Mark, Position
+from jobs.runtime.event_clock import (
+    CARRY_AT_MOST_MS,
+    GRACE_MS,
+    Ends,
+    EventClock,
+    Mark,
+    Position,
+    ends_of,
+    ends_text,
+)
 
 pytestmark = pytest.mark.stream
 
@@ -79,3 +88,11 @@ def test_a_clock_that_starts_again_goes_on_from_the_last_mark() -> None:
     # What came while nobody looked gets the time of the grace to be read before it moves time.
     assert marks[:5] == [5_010_000] * 5
     assert marks[5:] == [5_065_000, 5_066_000]
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"), [((), ""), (((3, 0),), "3:0"), (((0, 12), (11, 9_000_000_000)), "0:12,11:9000000000")]
+)
+def test_where_partitions_end_survives_the_way_as_text(ends: Ends, text: str) -> None:
+    assert ends_text(ends) == text
+    assert ends_of(text) == ends

@@ -4,7 +4,7 @@ import pytest
 
 from jobs.corrections.horizon import NEVER_MS, SLACK_MS, Horizon, JobView
 from jobs.corrections.stream_view import behind_exchange
-from jobs.corrections.tick_watermark import Mark, TickWatermark
+from jobs.corrections.tick_watermark import ClockLook, Mark, TickWatermark
 
 pytestmark = pytest.mark.sessions
 
@@ -96,8 +96,32 @@ def test_only_vertices_behind_a_keyed_exchange_say_how_far_windows_are() -> None
 
 def test_ticks_are_marks_whose_pane_of_log_time_has_surely_closed() -> None:
     marks = iter([Mark(1_000, 50_000), Mark(2_000, 60_000), Mark(3_000, 70_000), None])
-    ticks = TickWatermark(lambda: next(marks), 10)
+    ticks = TickWatermark(lambda: ClockLook(next(marks), {}), 10)
     assert ticks.event_time_ms(51_999) == -1
     assert ticks.event_time_ms(61_999) == 990
     assert ticks.event_time_ms(62_000) == 1_990
     assert ticks.event_time_ms(80_000) == 2_990
+
+
+@pytest.mark.parametrize(
+    ("read", "told_ms"),
+    [
+        pytest.param({0: 5, 1: 9}, 1_990, id="all is read"),
+        pytest.param({0: 5, 1: 8}, 990, id="a partition is not read up to the newest mark"),
+        pytest.param({0: 4, 1: 2}, -1, id="nor up to the one before"),
+        pytest.param({0: 5, 1: -1_001}, -1, id="nothing of it is committed"),
+        pytest.param({0: 5}, -1, id="nothing is known of it"),
+    ],
+)
+def test_a_mark_counts_once_the_job_has_read_what_the_log_held_then(
+    read: dict[int, int], told_ms: int
+) -> None:
+    looks = iter(
+        [
+            ClockLook(Mark(1_000, 50_000, ((0, 3), (1, 7))), {}),
+            ClockLook(Mark(2_000, 60_000, ((0, 5), (1, 9))), read),
+        ]
+    )
+    ticks = TickWatermark(lambda: next(looks), 10)
+    assert ticks.event_time_ms(90_000) == -1
+    assert ticks.event_time_ms(90_000) == told_ms
