@@ -5,6 +5,7 @@ PY := .venv/bin/python
 CODE := millrace udfs catalog jobs ml ingest api bench tests
 # Processes that run tests side by side; 0 = this one alone.
 WORKERS := 2
+ALSO = $(if $(ONLY), and ($(ONLY)))
 
 demo: setup ## Set up, start everything with simulated devices, show that it runs
 	@.venv/bin/millrace up --fleet
@@ -33,7 +34,9 @@ lint:
 	@.venv/bin/ruff format --check --line-length 110 .
 
 test: setup ## Run every test on real services; ONLY=area runs one marker (stream, web, gateway, ...)
-	@$(PY) -m pytest -n $(WORKERS) $(if $(ONLY),-m "$(ONLY)") $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) -m "not live$(ALSO)" $(ARGS); beside=$$?; \
+	  $(PY) -m pytest -m "live$(ALSO)" $(ARGS); alone=$$?; \
+	  case $$beside,$$alone in 0,0 | 0,5 | 5,0) ;; *) exit 1 ;; esac # 5: nothing of this area
 
 bench: setup ## Measure throughput and latency
 	@$(PY) -m bench

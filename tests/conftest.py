@@ -4,13 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from xdist.scheduler import LoadGroupScheduling
-from xdist.workermanage import WorkerController
 
 from millrace.secrets import load_secrets
 from millrace.settings import ROOT, Settings, settings
@@ -26,9 +23,6 @@ ENVIRONMENT = {
     "MILLRACE_FLINK__JOBMANAGER_MEMORY": "800m",
     "MILLRACE_FLINK__CHECKPOINT_INTERVAL_MS": "4000",
 }
-
-# The tests of one test stack, which are one process's.
-ON_STACK = "stack"
 
 # How fast a case runs says something of the machine, not of the code.
 hypothesis_settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,38 +43,21 @@ def _asked(variable: str) -> bool:
     return os.environ.get(variable, "") not in {"", "0"}
 
 
-class ByFile(LoadGroupScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives each process one file after the other; what needs the stack goes to the last one, alone."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        group = super()._split_scope(nodeid)
-        return nodeid.partition("::")[0] if group == nodeid else group
-
-    def _reschedule(self, node: WorkerController) -> None:
-        others = [one for one in self.nodes if one is not node and not one.shutting_down]
-        is_done = self._pending_of(self.assigned_work[node]) <= 2
-        if others and is_done and list(self.workqueue) == [ON_STACK]:
-            node.shutdown()
-        else:
-            super()._reschedule(node)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs the stack: `make test` runs it apart, in one process."""
+    if _needs_stack(item):
+        item.add_marker(pytest.mark.live)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    """Spread files over the processes of `-n`."""
-    return ByFile(config, log)
-
-
-# Before xdist looks for groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what needs the stack last: by then nothing else runs beside it."""
+    """Run what needs the stack last: a broken unit is known before anything heavy starts."""
     items.sort(key=_needs_stack)
-    for item in filter(_needs_stack, items):
-        item.add_marker(pytest.mark.xdist_group(ON_STACK))
 
 
 def _needs_stack(item: pytest.Item) -> bool:
-    return "stack" in getattr(item, "fixturenames", ())
+    # Not a parameter that has the same name.
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    return "stack" in getattr(item, "fixturenames", ()) and "stack" not in given
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +66,8 @@ def stack() -> Iterator[Settings]:
 
     REUSE_STACK=1 takes a running one with its data; KEEP_STACK=1 leaves it running.
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        raise RuntimeError("one process has the test stack: run these without -n")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
