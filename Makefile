@@ -34,6 +34,7 @@ lint:
 	@.venv/bin/ruff format --check --line-length 110 .
 
 test: setup ## Run every test on real services; ONLY=area runs one marker (stream, web, gateway, ...)
+	@setup/bootstrap.sh tests
 	@$(PY) -m pytest -n $(WORKERS) -m "not live$(ALSO)" $(ARGS); beside=$$?; \
 	  $(PY) -m pytest -m "live$(ALSO)" $(ARGS); alone=$$?; \
 	  case $$beside,$$alone in 0,0 | 0,5 | 5,0) ;; *) exit 1 ;; esac # 5: nothing of this area

@@ -12,9 +12,8 @@ import threading
 from pathlib import Path
 
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
-from sqlalchemy.exc import SQLAlchemyError
 
-from catalog.lake import NAMESPACE, load_lake
+from catalog.lake import LAKE_AWAY, NAMESPACE, load_lake
 from catalog.ledger import Ledger
 from catalog.ledger_source import taken
 from catalog.ledger_state import load_state, save_state, state_file
@@ -73,7 +72,7 @@ def main() -> None:
     while not stopping.is_set():
         try:
             writer.look()
-        except (MillraceError, OSError, SQLAlchemyError, CommitFailedException, NoSuchTableError) as error:
+        except (MillraceError, *LAKE_AWAY, CommitFailedException, NoSuchTableError) as error:
             _log.warning("will look again: %s", error)
         stopping.wait(_LOOK_EVERY_S)
 

@@ -10,6 +10,8 @@ from catalog.archive import ARCHIVE
 from catalog.ddl import TableDefinition, read_table, table_files
 from catalog.evolution import evolve
 from catalog.lake import load_lake
+from millrace.bucket.reach import require_buckets, require_catalog
+from millrace.errors import MillraceError
 from millrace.settings import settings
 
 
@@ -42,10 +44,15 @@ def _apply(lake: Catalog, definition: TableDefinition, roots: Mapping[str, str])
 
 
 def main() -> None:
-    """Apply all tables to this stack's catalog."""
+    """Apply all tables to this stack's catalog; exit with one sentence when the lake is not to be had."""
     config = settings()
     archive = config.lake.archive
-    apply_tables(load_lake(config), {ARCHIVE[0]: archive} if archive else {})
+    try:
+        require_buckets(config)
+        require_catalog(config)
+        apply_tables(load_lake(config), {ARCHIVE[0]: archive} if archive else {})
+    except MillraceError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from millrace.errors import MillraceError
 _AREAS = (
     "millrace.stack",
     "millrace.doctor",
+    "millrace.bucket",
     "ingest",
     "ingest.backfill",
     "jobs",

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets as random
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,8 +26,21 @@ class Secrets(BaseModel):
     mqtt_gateway: SecretStr = Field(default_factory=_generated)
     supervisor: SecretStr = Field(default_factory=_generated)
     tenant_tokens: dict[str, SecretStr] = Field(default_factory=dict)
+    # Given by others (`millrace keys`): nothing is generated, and without them the environment's are used.
+    s3_access_key_id: SecretStr = SecretStr("")
+    s3_secret_access_key: SecretStr = SecretStr("")
+    catalog_token: SecretStr = SecretStr("")
 
-    @field_serializer("redis", "postgres", "mqtt_gateway", "supervisor", when_used="json")
+    @field_serializer(
+        "redis",
+        "postgres",
+        "mqtt_gateway",
+        "supervisor",
+        "s3_access_key_id",
+        "s3_secret_access_key",
+        "catalog_token",
+        when_used="json",
+    )
     def _reveal(self, value: SecretStr) -> str:
         return value.get_secret_value()
 
@@ -44,6 +58,13 @@ def _write(path: Path, secrets: Secrets) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.model_dump_json(indent=2))
+
+
+def keep_secrets(settings: Settings, given: Mapping[str, str]) -> None:
+    """Add secrets that others gave to a stack's own; ValidationError when one has no such name."""
+    known = json.loads(load_secrets(settings).model_dump_json())
+    _write(settings.folder / "secrets.json", Secrets.model_validate(known | dict(given)))
+    load_secrets.cache_clear()
 
 
 @lru_cache(maxsize=4)

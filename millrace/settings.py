@@ -79,16 +79,24 @@ class Rules(Section):
     shards: int = Field(default=16, ge=1, le=32_768)
 
 
+_ROOT = r"(s3://[a-z0-9][a-z0-9.-]+|file://)(/.*)?"
+Root = Annotated[str, Field(pattern=f"^({_ROOT})?$")]
+# A REST catalog may know its warehouse by a plain name.
+RootOrName = Annotated[str, Field(pattern=f"^({_ROOT}|[^:/]*)$")]
+Url = Annotated[str, Field(pattern=r"^(https?://[^/]+.*)?$")]
+
+
 class Lake(Section):
     """Where tables lie and who keeps their catalog; empty = on this machine, in PostgreSQL.
 
-    What opens a bucket comes from where AWS's own tools take it, the endpoint too if it is not AWS.
+    Keys of buckets are secrets (`millrace keys`), or come from where AWS's own tools take them.
     """
 
-    warehouse: str = ""
-    archive: str = ""
-    rest_catalog: str = ""
-    s3_endpoint: str = ""
+    warehouse: RootOrName = ""
+    archive: Root = ""
+    rest_catalog: Url = ""
+    s3_endpoint: Url = ""
+    s3_region: str = ""
 
 
 class Cost(Section):

@@ -96,11 +96,12 @@ class Desk:
 @contextmanager
 def _lake_answers() -> Iterator[None]:
     from pyiceberg.exceptions import NoSuchTableError
-    from sqlalchemy.exc import SQLAlchemyError
+
+    from catalog.lake import LAKE_AWAY
 
     try:
         yield
-    except (SQLAlchemyError, NoSuchTableError, OSError) as error:
+    except (*LAKE_AWAY, NoSuchTableError) as error:
         raise _away("lake", "The lake, which holds the dead letters", error) from None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from catalog.lake_tables import LakeTables
 
-_opened: "dict[tuple[str, str], LakeTables]" = {}
+_opened: "dict[tuple[str, ...], LakeTables]" = {}
 
 
 @contextmanager
@@ -43,21 +43,21 @@ def close_lake(config: Settings) -> None:
         tables.close()
 
 
-def _key(config: Settings) -> tuple[str, str]:
-    return config.warehouse, config.address("postgres")
+def _key(config: Settings) -> tuple[str, ...]:
+    return config.warehouse, config.address("postgres"), config.lake.rest_catalog
 
 
 @contextmanager
 def lake_problems(name: str) -> Iterator[None]:
     """Turn errors of the lake into problems: 503; 404 for no such snapshot, 410 for one that is gone."""
     from pyiceberg.exceptions import NoSuchTableError
-    from sqlalchemy.exc import SQLAlchemyError
 
+    from catalog.lake import LAKE_AWAY
     from catalog.snapshots import GoneSnapshotError, UnknownSnapshotError
 
     try:
         yield
-    except (SQLAlchemyError, NoSuchTableError, OSError) as error:
+    except (*LAKE_AWAY, NoSuchTableError) as error:
         raise ProblemError(
             503,
             "store-unavailable",

@@ -7,7 +7,6 @@ from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.forgetting.hot_store import forget_in_hot_store
 from catalog.forgetting.lake_store import forget_in_lake
@@ -15,7 +14,7 @@ from catalog.forgetting.log_store import forget_in_log
 from catalog.forgetting.owner import Owner
 from catalog.forgetting.registry_store import forget_in_registry
 from catalog.forgetting.report import Report
-from catalog.lake import load_lake
+from catalog.lake import LAKE_AWAY, load_lake
 from catalog.migrations import connect
 from catalog.turns import own_turn
 from millrace.clock import now_ms
@@ -25,7 +24,7 @@ from millrace.settings import Settings
 
 _TURN_PATIENCE_S: Final = 600.0
 _TOLD_PATIENCE_S: Final = 30.0
-_AWAY = (psycopg.Error, KafkaException, RedisError, SQLAlchemyError, CommitFailedException, OSError)
+_AWAY = (psycopg.Error, KafkaException, RedisError, CommitFailedException, *LAKE_AWAY)
 
 
 def forget(config: Settings, owner: Owner) -> Report:

@@ -6,9 +6,8 @@ import threading
 from typing import Final
 
 from pyiceberg.exceptions import CommitFailedException
-from sqlalchemy.exc import SQLAlchemyError
 
-from catalog.lake import load_lake
+from catalog.lake import LAKE_AWAY, load_lake
 from catalog.maintenance.alone import Alone
 from catalog.maintenance.passes import Maintainer
 from catalog.maintenance.report import read_report, report_file, write_report
@@ -25,7 +24,7 @@ PASS_EVERY_S: Final = 240.0
 _PAUSE_PER_PASS: Final = 4
 _TIERS_EVERY_MS: Final = 3_600_000
 _NICENESS: Final = 10
-_PASSING = (CommitFailedException, OSError, SQLAlchemyError)
+_PASSING = (CommitFailedException, *LAKE_AWAY)
 
 
 def _maintain(config: Settings, alone: Alone, stopping: threading.Event) -> None:

@@ -9,9 +9,8 @@ import httpx
 from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException
 from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
-from catalog.lake import load_lake
+from catalog.lake import LAKE_AWAY, load_lake
 from catalog.registry import context_of
 from catalog.serving import serve_alone
 from catalog.turns import Alone
@@ -31,7 +30,7 @@ _log = logging.getLogger("millrace.corrector")
 _PASS_EVERY_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 120.0
 _NICENESS: Final = 5
-_PASSING = (httpx.HTTPError, KafkaException, CommitFailedException, RedisError, SQLAlchemyError)
+_PASSING = (httpx.HTTPError, KafkaException, CommitFailedException, RedisError, *LAKE_AWAY)
 
 
 def _surroundings(config: Settings, alone: Alone) -> Surroundings:

@@ -11,8 +11,8 @@ from typing import Final
 import psycopg
 from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
-from sqlalchemy.exc import SQLAlchemyError
 
+from catalog.lake import LAKE_AWAY
 from catalog.locks import take_lock
 from catalog.migrations import connect
 from catalog.quality.pages import FOLDER
@@ -31,9 +31,8 @@ _PASSING: Final = (
     KafkaException,
     CommitFailedException,
     NoSuchTableError,
-    SQLAlchemyError,
     MillraceError,
-    OSError,
+    *LAKE_AWAY,
 )
 _log = logging.getLogger("millrace.quality")
 

@@ -33,14 +33,15 @@ def doctor(
 
 
 def _examine() -> "tuple[list[Finding], list[Setting]]":
-    from millrace.doctor import configured, installed, machine
+    from millrace.doctor import configured, installed, lake, machine
     from millrace.settings import settings
 
     readable = configured.look()
     if not readable.ok:
         return [readable], []
     current = settings()
-    return [readable, *machine.look(current), *installed.look(current)], configured.listing(current)
+    findings = [readable, *machine.look(current), *installed.look(current), *lake.look(current)]
+    return findings, configured.listing(current)
 
 
 def _findings_table(findings: "list[Finding]") -> "Table":
