@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # From a bare Debian-like machine to a working environment: packages, Python, jars.
+# `bootstrap.sh tests` also brings what only tests need.
 # Each step is skipped when it is done already. Needs Python 3.11 and, for packages, root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -67,7 +68,20 @@ make_environment() {
 }
 
 collect_jars() {
-  mvn -B -q -Djars.directory="$home/jars" process-resources
+  mvn -B -q -f "${1:-pom.xml}" -Djars.directory="$home/jars" process-resources
+}
+
+more_jars() { # folder, pom, what they are for
+  if ! current "$stamps/$1" "$2" || [ ! -d "$home/jars/$1" ]; then
+    rm -rf "${home:?}/jars/$1"
+    step "$3" "$logs/$1.log" collect_jars "$2"
+    fingerprint "$2" >"$stamps/$1"
+  fi
+}
+
+in_bucket() { # whether the settings put anything of the lake into one
+  [[ "${MILLRACE_LAKE__WAREHOUSE:-}${MILLRACE_LAKE__ARCHIVE:-}" == *s3://* ]] ||
+    [ -n "${MILLRACE_LAKE__S3_ENDPOINT:-}${MILLRACE_LAKE__S3_REGION:-}" ]
 }
 
 UV_VERSION=0.13.9
@@ -88,4 +102,10 @@ fi
 if ! current "$stamps/jars" pom.xml || [ ! -d "$home/jars/kafka" ] || [ ! -d "$home/jars/flink" ]; then
   step "Jars" "$logs/jars.log" collect_jars
   fingerprint pom.xml >"$stamps/jars"
+fi
+if [ "${1:-}" = tests ] || in_bucket; then
+  more_jars s3 setup/s3.pom.xml "Jars for buckets"
+fi
+if [ "${1:-}" = tests ]; then
+  more_jars lake-servers tests/integration/lake_servers.pom.xml "Servers for tests"
 fi
