@@ -33,7 +33,7 @@ def load_lake(settings: Settings) -> Catalog:
 
 
 def engine_properties(settings: Settings) -> dict[str, str]:
-    """Return the same catalog as Flink and Spark are told it (`org.apache.iceberg` options), with its secrets."""
+    """Return the same catalog as Flink and Spark are told it (options of `org.apache.iceberg`), keys too."""
     if settings.lake.rest_catalog:
         catalog = {"catalog-type": "rest"} | _rest(settings)
     else:

@@ -156,11 +156,12 @@ def test_maintenance_joins_and_expires_and_no_row_changes(found: Lakes, lake: Ca
     table = readings(lake)
     before, files = stored(found, table), len(list(table.scan().plan_files()))
     was_there = objects(found, table)
+    snapshots = {one.snapshot_id for one in table.metadata.snapshots}
     maintain(lake)
     table = readings(lake)
     assert stored(found, table) == before
     assert len(list(table.scan().plan_files())) < files - 3
-    assert len(table.metadata.snapshots) == 1
+    assert not snapshots & {one.snapshot_id for one in table.metadata.snapshots}
     gone = {path for path in was_there - objects(found, table) if path.endswith(".parquet")}
     assert len(gone) >= 5
 
