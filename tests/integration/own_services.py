@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -32,8 +33,6 @@ _OFFSETS = range(8_000 + 2_400 * WORKER, 9_500 + 2_400 * WORKER, 100)
 _next_offsets = itertools.cycle(_OFFSETS)
 # To make an empty database or log takes seconds: each process makes one and copies it.
 _COSTLY = ("postgres", "kafka")
-_MADE = Path(mkdtemp(prefix="millrace-made-"))
-atexit.register(shutil.rmtree, _MADE, ignore_errors=True)
 
 
 @contextmanager
@@ -64,19 +63,27 @@ def _with_room(home: Path, stack: str, names: Sequence[str]) -> Settings:
     raise RuntimeError(f"all ports are taken, up to offset {_OFFSETS[-1]}")
 
 
+@cache
+def _made() -> Path:
+    folder = Path(mkdtemp(prefix="millrace-made-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _lay_out(config: Settings, names: Sequence[str]) -> None:
+    made = _made()
     config.folder.mkdir(parents=True, exist_ok=True)
-    if not (_MADE / "secrets.json").exists():
+    if not (made / "secrets.json").exists():
         load_secrets(config)
-        _copy(config.folder / "secrets.json", _MADE)
+        _copy(config.folder / "secrets.json", made)
     # What opens a copy is what opened the first.
-    _copy(_MADE / "secrets.json", config.folder)
+    _copy(made / "secrets.json", config.folder)
     for name in filter(_COSTLY.__contains__, names):
-        if not (_MADE / name).exists():
+        if not (made / name).exists():
             services()[name].prepare(config)
-            _copy(config.folder / name, _MADE)
+            _copy(config.folder / name, made)
         else:
-            _copy(_MADE / name, config.folder)
+            _copy(made / name, config.folder)
 
 
 def _copy(made: Path, folder: Path) -> None:
