@@ -19,6 +19,8 @@ EVENTS = "device-events"
 _TENANT = "bench"
 _STOPPING_S = 20
 _SETTLE_S = 20
+# A reading that waits to be sent makes its device silent.
+_MOST_WAITING_S = 20
 
 
 class LiveDevices:
@@ -44,6 +46,12 @@ class LiveDevices:
                     self._send(device, place)
             sent = due
             self._producer.poll(0.01)
+            waiting = len(self._producer)
+            if waiting > _MOST_WAITING_S * len(self._devices):
+                raise MillraceError(
+                    f"this machine does not store {len(self._devices):,} readings/s: {waiting:,} wait",
+                    mend="Ask for fewer devices.",
+                )
         self._producer.flush()
 
     def _send(self, device: str, place: int) -> None:

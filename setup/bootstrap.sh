@@ -99,7 +99,8 @@ if ! current "$stamps/environment" requirements/core.txt pyproject.toml || [ ! -
   step "Python environment" "$logs/environment.log" make_environment "$python"
   fingerprint requirements/core.txt pyproject.toml >"$stamps/environment"
 fi
-if ! current "$stamps/jars" pom.xml || [ ! -d "$home/jars/kafka" ] || [ ! -d "$home/jars/flink" ]; then
+if ! current "$stamps/jars" pom.xml || [ ! -d "$home/jars/kafka" ] || [ ! -d "$home/jars/flink" ] ||
+  [ ! -d "$home/jars/spark" ]; then
   step "Jars" "$logs/jars.log" collect_jars
   fingerprint pom.xml >"$stamps/jars"
 fi

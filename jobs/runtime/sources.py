@@ -49,5 +49,9 @@ def _source(path: Path) -> tuple[str, Source]:
     table, header = _TABLE.search(body), yaml.safe_load(text)
     if not table:
         raise MillraceError("a source file declares no table", where=str(path), mend="See telemetry.sql.")
-    said = {key: header[key] for key in Source._fields if key in header}
-    return table[1], Source(**({"job": table[1]} | said))
+    return table[1], Source(
+        header.get("job", table[1]),
+        header.get("apart", False),
+        header.get("batch_ms", BATCH_MS),
+        header.get("share", 1.0),
+    )

@@ -10,6 +10,7 @@ import pandas as pd
 from pyflink.common import Configuration
 from pyflink.table import DataTypes, StreamTableEnvironment
 from pyflink.table.udf import udf
+from pyiceberg.schema import Schema
 from pyiceberg.types import (
     BinaryType,
     BooleanType,
@@ -86,8 +87,12 @@ def _laid_in_file(name: str, place: Path) -> str:
 
 def columns_of(table: Path) -> str:
     """Return the columns of a table file in Flink's words, needs included."""
-    fields = read_table(table).schema.fields
-    needs = (f"`{f.name}` {_type(f.field_type)}{' NOT NULL' if f.required else ''}" for f in fields)
+    return columns_in(read_table(table).schema)
+
+
+def columns_in(schema: Schema) -> str:
+    """Return columns in Flink's words, needs included."""
+    needs = (f"`{f.name}` {_type(f.field_type)}{' NOT NULL' if f.required else ''}" for f in schema.fields)
     return ", ".join(needs)
 
 
