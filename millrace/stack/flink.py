@@ -85,8 +85,8 @@ def configuration(settings: Settings) -> dict[str, Any]:
 def slots(parallelism: int) -> int:
     """Return how many subtasks the jobs have at most: one job for each source they declare, by its share."""
     files = (ROOT / "jobs" / "runtime" / "sql").glob("*.sql")
-    sources = (path.read_text() for path in files if path.read_text().startswith("/* source\n"))
-    headers = (yaml.safe_load(text.partition("\n")[2].partition("*/")[0]) for text in sources)
+    openings = (path.read_text().partition("*/")[0].partition("\n") for path in files)
+    headers = (yaml.safe_load(text) for kind, _, text in openings if kind == "/* source")
     return sum(ceil(parallelism * header.get("share", 1.0)) for header in headers)
 
 
