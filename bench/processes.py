@@ -42,7 +42,11 @@ def _tree_seconds(name: str, pid: int) -> Counter[str]:
     found: Counter[str] = Counter()
     root = psutil.Process(pid)
     for process in [root, *root.children(recursive=True)]:
-        worker = name == "taskmanager" and "python" in process.name()
-        times = process.cpu_times()
+        try:
+            worker = name == "taskmanager" and "python" in process.name()
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            # A worker of a job that stops just now.
+            continue
         found["python workers" if worker else name] += times.user + times.system
     return found

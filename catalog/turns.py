@@ -2,13 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Final
 
-from psycopg import Connection
-
 from catalog.locks import OnlyOne, release_lock, take_lock
-from catalog.migrations import connect
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
@@ -39,9 +36,8 @@ def own_turn(settings: Settings, patience_s: float) -> Iterator[Check]:
     Waits for the corrector's pass to end; MillraceError when that takes longer than `patience_s`.
     """
     deadline = time.monotonic() + patience_s
-    with connect(settings) as connection:
-        connection.autocommit = True
-        while not take_lock(connection, _TURN):
+    with closing(OnlyOne(settings, _TURN)) as turn:
+        while not turn.take():
             if time.monotonic() >= deadline:
                 raise MillraceError(
                     f"somebody else wrote corrections for {patience_s:.0f} s",
@@ -49,8 +45,4 @@ def own_turn(settings: Settings, patience_s: float) -> Iterator[Check]:
                     mend="Try again later; `millrace corrections` says what it works on.",
                 )
             time.sleep(_LOOK_EVERY_S)
-        yield lambda: _check(connection)
-
-
-def _check(connection: Connection) -> None:
-    connection.execute("SELECT 1")
+        yield turn.check

@@ -17,7 +17,7 @@ from millrace.reading import decode
 TOPIC: Final = "telemetry.clock"
 READ: Final = "telemetry"
 # The group of the sessions job, joined by nobody here: its committed offsets say how far it has read.
-_GROUP: Final = "millrace-sessions"
+GROUP: Final = "millrace-sessions"
 # A tick is told at the end of its 1 s pane of log time.
 PANE_MS: Final = 2_000
 _TIMEOUT_S: Final = 5.0
@@ -44,7 +44,7 @@ class NewestMark:
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": _GROUP, "enable.auto.commit": False}
+            {"bootstrap.servers": bootstrap, "group.id": GROUP, "enable.auto.commit": False}
         )
         self._places = [TopicPartition(READ, partition) for partition in range(topics()[READ].partitions)]
 

@@ -4,7 +4,8 @@ import pytest
 
 from jobs.corrections.horizon import NEVER_MS, SLACK_MS, Horizon, JobView
 from jobs.corrections.stream_view import behind_exchange
-from jobs.corrections.tick_watermark import ClockLook, Mark, TickWatermark
+from jobs.corrections.tick_watermark import GROUP, ClockLook, Mark, TickWatermark
+from jobs.runtime.sources import FOLDER
 
 pytestmark = pytest.mark.sessions
 
@@ -125,3 +126,8 @@ def test_a_mark_counts_once_the_job_has_read_what_the_log_held_then(
     ticks = TickWatermark(lambda: next(looks), 10)
     assert ticks.event_time_ms(90_000) == -1
     assert ticks.event_time_ms(90_000) == told_ms
+
+
+def test_the_group_it_asks_about_is_the_one_the_sessions_job_commits_as() -> None:
+    """Of a group nobody reads in, nothing would ever be committed, and no tick would count."""
+    assert f"'properties.group.id' = '{GROUP}'" in (FOLDER / "arrivals.sql").read_text()
