@@ -17,6 +17,7 @@ from pyiceberg.expressions import BooleanExpression, EqualTo, GreaterThanOrEqual
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table as Shown
 
 from bench.lake_writing import DAY_S, Fleet, commit, hours, linked, open_lake, spans, write
@@ -55,8 +56,8 @@ class Scans(NamedTuple):
 
 
 class _Trial:
-    def __init__(self, home: Path, fleet: Fleet, days: int, commits: int) -> None:
-        self.fleet, self.days, self.commits = fleet, days, commits
+    def __init__(self, home: Path, fleet: Fleet, days: int, commits: int, console: Console) -> None:
+        self.fleet, self.days, self.commits, self._console = fleet, days, commits, console
         self.kept, self.left = open_lake(home / "kept"), open_lake(home / "left")
         self._links = home / "left" / "data"
         self._links.mkdir()
@@ -69,7 +70,8 @@ class _Trial:
     def fill(self) -> float:
         """Write the days before the last; return what their first maintenance took (CPU s)."""
         first_s = self.last_s - (self.days - 1) * DAY_S
-        for begin, end in hours(first_s, self.last_s):
+        older = list(hours(first_s, self.last_s))
+        for begin, end in track(older, "days before", console=self._console):
             self._write(begin, end)
         maintainer = self._maintainer()
         began_s = time.process_time()
@@ -85,7 +87,8 @@ class _Trial:
         maintainer = self._maintainer()
         spent_s = 0.0
         every_commits = max(1, int(PASS_EVERY_S) // CHECKPOINT_S)
-        for number, (begin, end) in enumerate(spans(self.last_s, self.last_s + DAY_S, self.commits), 1):
+        commits = list(spans(self.last_s, self.last_s + DAY_S, self.commits))
+        for number, (begin, end) in enumerate(track(commits, "last day", console=self._console), 1):
             written = self._write(begin, end)
             writer_s, rows = writer_s + written[0], rows + written[1]
             if number % every_commits == 0:
@@ -168,7 +171,7 @@ def measure_maintenance(console: Console, devices: int, days: int, commits: int)
         f"maintenance: {days} days of {devices:,} devices at 10 s, the last in {commits:,} commits ..."
     )
     with tempfile.TemporaryDirectory(prefix="millrace-bench-") as home:
-        trial = _Trial(Path(home), fleet, days, commits)
+        trial = _Trial(Path(home), fleet, days, commits, console)
         effort = trial.last_day()
         with_, without = (scans(lake, trial.last_s, "device-00007") for lake in (trial.kept, trial.left))
         console.print(_table(effort, with_, without))
