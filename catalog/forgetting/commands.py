@@ -56,6 +56,9 @@ def _show(report: "Report") -> None:
         table.add_row(one.table, *(f"{figure:,}" for figure in figures))
     console = Console()
     console.print(table)
+    for one in report.lake:
+        if one.rows_named_in_bytes:
+            console.print(f"{one.rows_named_in_bytes:,} rows of {one.table} named it only in their bytes")
     for tombstone in report.log.tombstones:
         console.print(f"tombstone {tombstone.topic}-{tombstone.partition} at {tombstone.offset}")
     for kept in report.log.kept:

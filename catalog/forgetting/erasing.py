@@ -12,7 +12,6 @@ from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Operation
 
 from catalog.archive import pending_move
-from catalog.forgetting.conditions import rows_of_others
 from catalog.forgetting.held_rows import Held, Search
 from catalog.forgetting.owner import Owner
 from catalog.maintenance.replacing import WRITER, Swap, commit
@@ -44,7 +43,7 @@ def erase(search: Search, owner: Owner, note: Note) -> int:
             return gone
         for group in _groups(held):
             note(group)
-            if not _rewritten(table, owner, group):
+            if not _rewritten(search, group):
                 break
             gone += sum(one.rows for one in group)
     raise MillraceError(
@@ -84,13 +83,13 @@ def _groups(held: Sequence[Held]) -> Iterator[list[Held]]:
         yield group
 
 
-def _rewritten(table: Table, owner: Owner, group: Sequence[Held]) -> bool:
-    files = [one.file for one in group]
+def _rewritten(search: Search, group: Sequence[Held]) -> bool:
+    table, files = search.table, [one.file for one in group]
     kept = sum(one.file.record_count - one.rows for one in group)
     new: DataFile | None = None
     try:
         if kept:
-            new = rewrite(table, files, Look({}), wanted=rows_of_others(owner))
+            new = rewrite(table, files, Look({}), keep=search.belonging.of_others)
             _check(table, new, kept)
         added = [] if new is None else [new]
         commit(table, Swap(files, added, Operation.OVERWRITE, {WRITER: "forget"}))

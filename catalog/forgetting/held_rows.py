@@ -1,6 +1,6 @@
 """The files in which a table holds rows of a device: now, and in every snapshot it keeps."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -9,26 +9,27 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Snapshot
 
-from catalog.forgetting.conditions import rows_of
+from catalog.forgetting.conditions import Belonging
 from catalog.forgetting.owner import Owner
 
 PLACE: Final = ("kafka_partition", "kafka_offset", "received_at")
 
 
 class Held(NamedTuple):
-    """A file with rows of the device."""
+    """A file with rows of the device, and how many of these name it in their bytes only."""
 
     file: DataFile
     rows: int
+    rows_in_bytes: int
 
 
 class Search:
     """Looks for a device in the files of one table; a file never changes, so each is opened once."""
 
     def __init__(self, table: Table, owner: Owner) -> None:
-        self.table, self._owner = table, owner
+        self.table, self.belonging, self._owner = table, Belonging(table, owner), owner
         self._manifests: dict[str, list[DataFile]] = {}
-        self._rows: dict[str, int] = {}
+        self._known: dict[str, Held] = {}
 
     def now(self) -> list[Held]:
         """Return the files of the newest snapshot that hold rows."""
@@ -45,13 +46,13 @@ class Search:
 
     def places(self, held: Iterable[Held]) -> pa.Table:
         """Return where the rows of these files lay in Kafka."""
-        schema = self.table.schema().select(*PLACE)
-        scan = ArrowScan(self.table.metadata, self.table.io, schema, rows_of(self._owner))
-        return scan.to_table([FileScanTask(one.file) for one in held])
+        return pa.concat_tables(
+            rows.select(list(PLACE)) for one in held for rows in self._rows(one.file, PLACE)
+        )
 
     def _held(self, files: Iterable[DataFile]) -> list[Held]:
         unique = {file.file_path: file for file in files}
-        return [Held(file, rows) for file in unique.values() if (rows := self._count(file))]
+        return [held for file in unique.values() if (held := self._counted(file)).rows]
 
     def _files(self, snapshots: Iterable[Snapshot]) -> Iterator[DataFile]:
         for snapshot in snapshots:
@@ -65,6 +66,9 @@ class Search:
 
     def _may_hold(self, file: DataFile) -> bool:
         schema = self.table.schema()
+        nulls = (file.null_value_counts or {}).get(schema.find_field("device_id").field_id)
+        if self.belonging.has_letters and nulls != 0:
+            return True
         for name, text in self._owner._asdict().items():
             field_id = schema.find_field(name).field_id
             least, greatest = (file.lower_bounds or {}).get(field_id), (file.upper_bounds or {}).get(field_id)
@@ -74,10 +78,19 @@ class Search:
                 return False
         return True
 
-    def _count(self, file: DataFile) -> int:
-        if file.file_path not in self._rows:
-            schema = self.table.schema().select("device_id")
-            scan = ArrowScan(self.table.metadata, self.table.io, schema, rows_of(self._owner))
-            batches = scan.to_record_batches([FileScanTask(file)])
-            self._rows[file.file_path] = sum(batch.num_rows for batch in batches)
-        return self._rows[file.file_path]
+    def _counted(self, file: DataFile) -> Held:
+        if file.file_path not in self._known:
+            rows = in_bytes = 0
+            for found in self._rows(file):
+                rows += found.num_rows
+                in_bytes += int(self.belonging.named_in_bytes(found).sum())
+            self._known[file.file_path] = Held(file, rows, in_bytes)
+        return self._known[file.file_path]
+
+    def _rows(self, file: DataFile, more: Sequence[str] = ()) -> Iterator[pa.Table]:
+        """Read the device's rows of a file, with what tells that they are its own."""
+        schema = self.table.schema().select(*self.belonging.columns, *more)
+        scan = ArrowScan(self.table.metadata, self.table.io, schema, self.belonging.may_be)
+        for batch in scan.to_record_batches([FileScanTask(file)]):
+            rows = pa.Table.from_batches([batch])
+            yield rows.filter(pa.array(self.belonging.of(rows)))

@@ -23,13 +23,15 @@ _TOPICS: Final = {"readings": "telemetry", "dead_letters": "telemetry.dead-lette
 class TableForgotten(NamedTuple):
     """What was found in a table and what is left.
 
-    Rows of the newest snapshot before and after, files with such rows in any snapshot before and how many of
-    them still exist, snapshots removed, files deleted with them, branches and tags dropped.
+    Rows of the newest snapshot before and after, how many of those before named it in their bytes only, files
+    with such rows in any snapshot before and how many of them still exist, snapshots removed, files deleted
+    with them, branches and tags dropped.
     """
 
     table: str
     rows_before: int
     rows_after: int
+    rows_named_in_bytes: int
     files_before: int
     files_after: int
     snapshots_expired: tuple[int, ...]
@@ -78,6 +80,7 @@ def _forget(lake: Catalog, table: Table, owner: Owner) -> TableForgotten:
         table=".".join(table.name()),
         rows_before=sum(one.rows for one in now),
         rows_after=sum(one.rows for one in search.now()),
+        rows_named_in_bytes=sum(one.rows_in_bytes for one in now),
         files_before=len(ever),
         files_after=sum(table.io.new_input(one.file.file_path).exists() for one in ever),
         snapshots_expired=retired.snapshots,

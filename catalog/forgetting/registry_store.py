@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
+from catalog.forgetting.names_in_bytes import word
 from catalog.forgetting.owner import Owner
 from catalog.statements import statements
 
@@ -75,4 +76,4 @@ def _run(connection: psycopg.Connection, step: str, owner: Owner) -> None:
 
 
 def _named(owner: Owner) -> dict[str, str]:
-    return owner._asdict() | {"prefix": f"{owner.key}/"}
+    return owner._asdict() | {"prefix": f"{owner.key}/", "word": word(owner.device_id)}

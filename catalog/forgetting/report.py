@@ -16,7 +16,9 @@ _ELSEWHERE = (
     "State of running jobs keeps the device until its timers pass; savepoints and checkpoints of them until "
     "newer ones replace them.",
     "The corrector keeps times that wait for correction until they are corrected, seven days at most.",
-    "Dead letters that name no device keep their original bytes, in which its name may stand.",
+    "Dead letters without a device, of its tenant or of none, whose bytes name it went whole, with what they "
+    "held of others. A name that is cut, escaped, encrypted or in UTF-16 was not found there.",
+    "Dead letters of other devices stay theirs, also where their bytes name this one.",
     "Texts that people wrote (rules that name the device, sites, logs of processes) are left to people.",
     "A device that goes on sending is known again with its next reading.",
 )

@@ -49,12 +49,11 @@ def rewrite(
     look: Look,
     *,
     into: Table | None = None,
-    wanted: BooleanExpression | None = None,
     keep: Keep | None = None,
 ) -> DataFile | None:
     """Write the rows of files of one partition as one new file, of table `into` if it is another.
 
-    Only rows that are `wanted` and that `keep` tells true of, all by default; None when there is none.
+    Only rows that `keep` tells true of, all by default; None when there is none.
     FileNotFoundError when a file is gone. The new file belongs to no snapshot yet.
     """
     target = into or table
@@ -67,7 +66,7 @@ def rewrite(
     arrow = schema_to_pyarrow(target.schema(), include_field_ids=True)
     rows = 0
     try:
-        for part in _slices(table, tasks, look.rows_at_once, wanted or AlwaysTrue()):
+        for part in _slices(table, tasks, look.rows_at_once):
             read = _read(table, schema, tasks, part, arrow)
             found = _sorted(target, read.filter(pa.array(keep(read))) if keep else read)
             rows += found.num_rows
@@ -92,19 +91,17 @@ def _new_path(table: Table, like: DataFile) -> str:
     return table.location_provider().new_data_location(f"{folder}/{name}" if folder else name)
 
 
-def _slices(
-    table: Table, tasks: list[FileScanTask], rows_at_once: int, wanted: BooleanExpression
-) -> Iterator[BooleanExpression]:
+def _slices(table: Table, tasks: list[FileScanTask], rows_at_once: int) -> Iterator[BooleanExpression]:
     """Yield conditions on the first sort column that cut the rows into parts that fit into memory."""
     rows = sum(task.file.record_count for task in tasks)
     names = sort_columns(table)
     if rows <= rows_at_once or not names or not table.schema().find_field(names[0]).required:
-        yield wanted
+        yield AlwaysTrue()
         return
     edges = _edges(table, tasks, names[0], rows_at_once)
     bounds = [None, *edges, None]
     for begin, end in pairwise(bounds):
-        part = wanted
+        part: BooleanExpression = AlwaysTrue()
         if begin is not None:
             part = And(part, predicate(GreaterThanOrEqual, names[0], begin))
         if end is not None:

@@ -6,7 +6,8 @@ writes: [device, device_removed, maintenance_window, alert, alert_history, alert
   notification_attempt, dead_letter_replay, audit]
 about: >
   Rows of one device, for `catalog/forgetting/registry_store.py`. A message that names several devices goes whole. What is
-  written of several devices at once (rules that name it, sites) is not its own and stays.
+  written of several devices at once (rules that name it, sites) is not its own and stays. A replay that was refused may
+  list no readings: then any word of it that is the device's name counts, for all it says is why nothing was sent.
 */
 
 -- name: count_rows
@@ -24,7 +25,9 @@ SELECT
     JOIN alert AS a ON a.tenant = n.tenant AND a.alert_id IN (n.alert_id, m.alert_id)
     WHERE a.tenant = %(tenant)s AND a.device_id = %(device_id)s) AS notification,
   (SELECT count(*) FROM dead_letter_replay
-    WHERE tenant = %(tenant)s AND EXISTS (SELECT 1 FROM unnest(readings) AS named WHERE starts_with(named, %(prefix)s))
+    WHERE tenant = %(tenant)s AND (
+      EXISTS (SELECT 1 FROM unnest(readings) AS named WHERE starts_with(named, %(prefix)s))
+      OR (readings = '{}' AND concat_ws(' ', encode(payload, 'escape'), detail, fixes) ~ %(word)s))
   ) AS dead_letter_replay,
   (SELECT count(*) FROM audit JOIN alert ON alert.tenant = audit.tenant AND alert.alert_id = audit.subject
     WHERE audit.subject_kind = 'alert' AND alert.tenant = %(tenant)s AND alert.device_id = %(device_id)s) AS audit
@@ -58,7 +61,9 @@ DELETE FROM alert WHERE tenant = %(tenant)s AND device_id = %(device_id)s
 
 -- name: forget_replays
 DELETE FROM dead_letter_replay
-WHERE tenant = %(tenant)s AND EXISTS (SELECT 1 FROM unnest(readings) AS named WHERE starts_with(named, %(prefix)s))
+WHERE tenant = %(tenant)s AND (
+  EXISTS (SELECT 1 FROM unnest(readings) AS named WHERE starts_with(named, %(prefix)s))
+  OR (readings = '{}' AND concat_ws(' ', encode(payload, 'escape'), detail, fixes) ~ %(word)s))
 
 -- name: forget_device
 DELETE FROM device WHERE tenant = %(tenant)s AND device_id = %(device_id)s

@@ -14,5 +14,11 @@ INSERT INTO notification_alert (tenant, alert_id, reason, channel, notification_
 SELECT tenant, alert_id, reason, channel, notification_id FROM notification;
 INSERT INTO dead_letter_replay (dead_letter_id, tenant, payload, readings, sent_at)
 VALUES ('0-0', 'demo', 'x', '{demo/gone/1}', now()), ('0-1', 'demo', 'x', '{demo/gone-too/1}', now());
+INSERT INTO dead_letter_replay (dead_letter_id, tenant, state, payload, readings, detail, sent_at, answered_at)
+VALUES
+  ('0-2', 'demo', 'refused', '{"device_id":"gone","temp":1}', '{}', '[0] unknown_field: temp', now(), now()),
+  ('0-3', 'demo', 'refused', '', '{}', 'the address names ''gone'', the message ''x''', now(), now()),
+  ('0-4', 'demo', 'refused', '{"device_id":"gone-too","temp":1}', '{}', '[0] unknown_field: temp', now(), now()),
+  ('0-5', 'other', 'refused', '{"device_id":"gone","temp":1}', '{}', '[0] unknown_field: temp', now(), now());
 INSERT INTO audit (tenant, at, actor, action, subject_kind, subject)
 VALUES ('demo', now(), 'a', 'acknowledge', 'alert', 'alert-gone'), ('demo', now(), 'a', 'acknowledge', 'alert', 'alert-stays');

@@ -84,6 +84,9 @@ def live(books: Books) -> None:
     books.post(*(element(device, n) for n in range(20) for device in ("gone", "stays")))
     # Too far ahead: what is refused so late still names its device.
     books.post(*(element(device, 99) | {"event_time": 4_102_444_800_000} for device in ("gone", "stays")))
+    # Refused as a whole: its letter names no device, and its bytes do.
+    for device in ("gone", "gone-too"):
+        books.post({"device_id": device, "temp": 1})
     books.await_accounts(40)
     books.carry()
     books.carry_dead_letters()
@@ -124,16 +127,21 @@ def test_a_device_is_forgotten_in_every_store_and_the_report_proves_it(
     assert report.registry.is_told
     assert report.registry.before == {
         "device": 1, "device_removed": 0, "maintenance_window": 0, "alert": 1, "alert_history": 1,
-        "alert_comment": 1, "notification": 1, "dead_letter_replay": 1, "audit": 1,
+        "alert_comment": 1, "notification": 1, "dead_letter_replay": 3, "audit": 1,
     }  # fmt: skip
     with connect(books.config) as connection:
         left = connection.execute("SELECT device_id FROM alert ORDER BY device_id").fetchall()
         assert left == [("stays",)]
         assert connection.execute("SELECT count(*) FROM notification").fetchall() == [(1,)]
+        replays = connection.execute("SELECT dead_letter_id FROM dead_letter_replay ORDER BY 1").fetchall()
+        assert replays == [("0-1",), ("0-4",), ("0-5",)]
     (tombstone,) = report.log.tombstones
     assert records(books.config, *tombstone) == (b"demo/gone", None)
     found = {one.table: one for one in report.lake}
-    assert (found["iot.readings"].rows_before, found["iot.dead_letters"].rows_before) == (20, 1)
+    assert (found["iot.readings"].rows_before, found["iot.dead_letters"].rows_before) == (20, 2)
+    assert [one.table for one in report.lake if one.rows_named_in_bytes] == ["iot.dead_letters"]
+    (kept,) = (one for one in report.log.kept if one.topic == "telemetry.dead-letter")
+    assert 0 <= kept.until_ms - report.began_ms - 30 * 24 * 3_600_000 <= report.ended_ms - report.began_ms
     after = books.take(LedgerState())
     assert after.findings == []
     assert (after.balanced, after.accepted, after.stored) == (before.balanced, 40, 20)
