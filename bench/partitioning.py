@@ -1,7 +1,8 @@
 """The same readings under other partitions and sort orders: files, bytes, CPU and what questions take.
 
-`python -m bench.partitioning --fleet 30 30 288` writes 30 devices at 10 s over 30 days, an hour a commit and
-the last day in 288, under each layout. Then it asks by the product's own reader, before and after compaction.
+`python -m bench.partitioning --fleet 30 30 288` writes 30 devices at 10 s over 30 days, a quarter of a
+day a commit and the last day in 288, under each layout. Then it asks by the product's own reader, before and
+after compaction.
 There are as many files a day as 1,000 devices have: the aim of 128 MB a file is scaled down with the fleet.
 """
 
@@ -27,7 +28,7 @@ from pyiceberg.transforms import (
 from rich.console import Console
 from rich.table import Table as Shown
 
-from bench.lake_writing import DAY_S, Fleet, hours, spans, write
+from bench.lake_writing import DAY_S, Fleet, spans, write
 from catalog import footers, snapshot_files
 from catalog.ddl import read_table
 from catalog.maintenance.compaction import Compacted, compact
@@ -168,7 +169,8 @@ def _lake(home: Path, layout: Layout) -> SqlCatalog:
 def _fill(lake: SqlCatalog, fleet: Fleet, last_s: int, commits: int) -> float:
     """Write all days; return the CPU seconds of writing and committing."""
     schema = lake.load_table("iot.readings").schema().as_arrow()
-    parts = [*hours(_FIRST_S, last_s), *spans(last_s, last_s + DAY_S, commits)]
+    older = spans(_FIRST_S, last_s, 4 * (last_s - _FIRST_S) // DAY_S)
+    parts = [*older, *spans(last_s, last_s + DAY_S, commits)]
     cpu_s, offset = 0.0, 0
     for number, (begin, end) in enumerate(parts):
         written = write(lake, fleet.readings(begin, end, offset, schema), number)
