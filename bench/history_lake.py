@@ -9,9 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 from redis import Redis
 
+from bench.lake_writing import commit, data_files
 from udfs.hot_series import HOUR_MS, PANE_MS, Pane, device_key, devices_key, pack, series_key
 
 MINUTE_MS: Final = 60_000
@@ -23,10 +25,11 @@ TENANT: Final = "demo"
 PEER: Final = ("peer", "rollups_1m")
 # What maintenance writes where a table does not say otherwise (`catalog/maintenance/rewriting.py`).
 ROWS_OF_A_GROUP: Final = 65_536
+_FILES_AT_ONCE: Final = 100
 
 
 class Size(NamedTuple):
-    """How much is made: `commits` are those in which the last day of the unmaintained table came."""
+    """How much is made: `commits` brought the last day of the unmaintained table, a file each."""
 
     devices: int
     days: int
@@ -93,8 +96,13 @@ def fill_unmaintained(lake: Catalog, like: Table, size: Size, end_ms: int) -> Ta
     day_ms = end_ms - DAY_MS
     step_ms = max(1, DAY_MS // size.commits // MINUTE_MS) * MINUTE_MS
     spans = [*_steps(end_ms - size.peer_days * DAY_MS, day_ms, HOUR_MS), *_steps(day_ms, end_ms, step_ms)]
-    for from_ms, to_ms in spans:
-        _append(table, minutes(size, from_ms, to_ms, by_time=True))
+    schema, pending = table.schema().as_arrow(), list[DataFile]()
+    for number, (from_ms, to_ms) in enumerate(spans, 1):
+        pending += data_files(table, minutes(size, from_ms, to_ms, by_time=True).cast(schema))
+        # Many files a commit: its metadata is only the better for it.
+        if len(pending) >= _FILES_AT_ONCE or number == len(spans):
+            commit(table, pending, number)
+            pending = []
     return table
 
 

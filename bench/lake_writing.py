@@ -93,9 +93,14 @@ def write(lake: SqlCatalog, rows: pa.Table, checkpoint: int) -> Written:
     """Append rows as a checkpoint does."""
     began_s = time.process_time()
     table = lake.load_table("iot.readings")
-    files = list(_dataframe_to_data_files(table.metadata, rows, table.io))
+    files = data_files(table, rows)
     commit(table, files, checkpoint)
     return Written(files, rows.num_rows, time.process_time() - began_s)
+
+
+def data_files(table: Table, rows: pa.Table) -> list[DataFile]:
+    """Write rows to files of a table that are not committed yet."""
+    return list(_dataframe_to_data_files(table.metadata, rows, table.io))
 
 
 def commit(table: Table, files: list[DataFile], checkpoint: int) -> None:

@@ -40,6 +40,8 @@ async def get_quality(
     return await to_thread(newest_findings, config, now_ms, table, day, passed)
 
 
+# The other pages call it by its name: they may be read as files too.
+@router.get("/pages/index.html", include_in_schema=False)
 @router.get("/pages/", operation_id="getQualityIndex", response_class=HTMLResponse, responses=_UNKNOWN)
 async def get_index(config: Config) -> HTMLResponse:
     """Show the newest findings, with links to the page of each."""

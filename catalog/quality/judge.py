@@ -119,6 +119,8 @@ def _verdict(check: Check, found: dict[str, Any], title: str) -> Verdict:
 def _observed(result: dict[str, Any], count: int, total: int) -> str:
     if "observed_value" in result:
         return str(result["observed_value"])
+    if not total:
+        return "no rows to check"
     worst = f", such as {result['partial_unexpected_list'][0]}" if count else ""
     return f"{count} of {total} rows unexpected{worst}"
 

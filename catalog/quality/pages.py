@@ -24,6 +24,8 @@ _ELSEWHERE: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _ABROAD: Final = re.compile(r"""\b(href|src)=(["'])(?:https?:)?//[^"']*\2""", re.IGNORECASE)
+# Of the library's own site, of which there are no other pages here: they lie in folders of days.
+_SITE: Final = re.compile(r"""\bhref=(["'])(?:\.\./)+[^"']*\1""", re.IGNORECASE)
 _PICTURE: Final = re.compile(r"""\burl\((["']?)(?:https?:)?//[^)]*\)""", re.IGNORECASE)
 _DAY: Final = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _MOST_DAYS: Final = 31
@@ -38,19 +40,19 @@ def write_pages(folder: Path, looks: Sequence[Look], newest: Sequence[Finding]) 
         for view, judged in look.judged.items():
             title = f"{look.suite.name}.{view}"
             place = folder / day_text(look.span.from_ms) / f"{title}.html"
-            _replace(place, page(judged, day_text(look.span.from_ms), look.span.now_ms))
+            _replace(place, page(judged, look.suite.table, day_text(look.span.from_ms), look.span.now_ms))
     _forget(folder)
     _replace(folder / INDEX, index(newest, folder))
 
 
-def page(judged: Judged, day: str, now_ms: int) -> str:
-    """Return the page of one judged view."""
+def page(judged: Judged, table: str, day: str, now_ms: int) -> str:
+    """Return the page of one judged view of a table."""
     from great_expectations.core import RunIdentifier
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaPageView
 
     run = RunIdentifier(run_name=day, run_time=datetime.fromtimestamp(now_ms / 1000, UTC))
-    judged.result.meta["run_id"] = run
+    judged.result.meta |= {"run_id": run, "batch_spec": {"data_asset_name": f"iot.{table}"}}
     renderer: Any = ValidationResultsPageRenderer(run_info_at_end=True)
     view: Any = DefaultJinjaPageView()
     return at_home(view.render(renderer.render(judged.result)))
@@ -59,12 +61,13 @@ def page(judged: Judged, day: str, now_ms: int) -> str:
 def at_home(html: str) -> str:
     """Return a page that asks no other host for anything, with a style of our own."""
     own = _PICTURE.sub("none", _ABROAD.sub(r"\1=\2#\2", _ELSEWHERE.sub("", html)))
+    own = _SITE.sub(f'href="../{INDEX}"', own)
     return own.replace("</head>", f"<style>{_STYLE.read_text()}</style></head>", 1)
 
 
 def index(newest: Sequence[Finding], folder: Path) -> str:
-    """Return the page that leads to the others."""
-    rows = "".join(_index_row(one, folder) for one in newest)
+    """Return the page that leads to the others: what failed comes first, then the newest day."""
+    rows = "".join(_index_row(one, folder) for one in sorted(newest, key=_weight))
     wrong = sum(not one.passed for one in newest)
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8"><title>Data quality</title>'
@@ -73,6 +76,10 @@ def index(newest: Sequence[Finding], folder: Path) -> str:
         "<th>check</th><th></th><th>observed</th><th>expected</th><th>checked at</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></body></html>"
     )
+
+
+def _weight(one: Finding) -> tuple[bool, int]:
+    return (one.passed, -one.day_ms)
 
 
 def page_of(one: Finding) -> str:
@@ -86,8 +93,9 @@ def _index_row(one: Finding, folder: Path) -> str:
     name, day, place = escape(one.check), day_text(one.day_ms), page_of(one)
     link = f'<a href="{place}">{name}</a>' if (folder / place).exists() else name
     sign = '<b class="passed">passed</b>' if one.passed else '<b class="failed">failed</b>'
-    cells = [day, one.suite, link, sign, *map(escape, (one.observed, one.expected))]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in (*cells, to_iso(one.checked_at_ms))) + "</tr>"
+    said = f'<td>{escape(one.observed)}</td><td class="wide">{escape(one.expected)}</td>'
+    whole = "".join(f"<td>{cell}</td>" for cell in (day, one.suite, link, sign))
+    return f"<tr>{whole}{said}<td>{to_iso(one.checked_at_ms)[:19]}Z</td></tr>"
 
 
 def _replace(place: Path, text: str) -> None:

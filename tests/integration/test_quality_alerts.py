@@ -1,9 +1,11 @@
 """A suite that fails becomes an alert that people hear of, and is over when it passes; the API shows both."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urljoin
 
 import pytest
 from fastapi.testclient import TestClient
@@ -138,6 +140,10 @@ def test_the_api_lists_the_newest_findings_and_serves_their_pages(world: World) 
         page = web.get(marked["page"])
         assert page.status_code == 200
         assert "on_time" in page.text
+        assert "iot.readings" in page.text
+        links = set(re.findall(r'href="([^"#][^"]*)"', page.text))
+        assert links
+        assert {web.get(urljoin(marked["page"], link)).status_code for link in links} == {200}
         for text in (index.text, page.text):
             assert "<script" not in text
             assert "http" not in text.replace("http-equiv", "")
