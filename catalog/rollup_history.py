@@ -32,7 +32,8 @@ def read_minutes(
     """Return the minutes that begin inside the span, by device and metric; all metrics when none is named."""
     names = _Names(where.devices or frozenset(), metrics)
     columns = ("metric", "revision", *_NUMBERS)
-    pieces = [names.numbered(rows) for rows in read_rows(table, snapshot, where, columns) if len(rows)]
+    found = read_rows(table, snapshot, where, columns, metrics=metrics)
+    pieces = [names.numbered(rows) for rows in found if len(rows)]
     if not pieces:
         return {}
     together = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
@@ -49,12 +50,10 @@ class _Names:
         if self._any_metric:
             self._learn(rows["metric"])
         metric = codes(rows["metric"], self._metrics)
-        keep = metric >= 0
         series = codes(rows["device_id"], self._devices) * _MOST_METRICS + metric
         minute = rows["time_ms"].to_numpy() // 60_000
         found = {"key": (series << _MINUTE_BITS) + minute, "revision": rows["revision"].to_numpy()}
-        found |= {name: rows[name].to_numpy() for name in _NUMBERS}
-        return found if keep.all() else {name: column[keep] for name, column in found.items()}
+        return found | {name: rows[name].to_numpy() for name in _NUMBERS}
 
     def _learn(self, column: pa.ChunkedArray) -> None:
         for chunk in column.chunks:

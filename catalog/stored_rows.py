@@ -26,24 +26,30 @@ def read_rows(
     where: Where,
     columns: Sequence[str],
     files: Iterable[StoredFile] | None = None,
+    metrics: frozenset[str] | None = None,
 ) -> Iterator[pa.Table]:
     """Yield the rows as tables of the asked columns, `device_id` and `time_ms`; few or none in each.
 
-    Without `files` those of the snapshot are read that may hold such rows.
+    Without `files` those of the snapshot are read that may hold such rows. `metrics` chooses by the column
+    `metric`, None = all.
     """
-    reader = _Reader(table, where, columns)
+    reader = _Reader(table, where, columns, metrics)
     for file in planned(table, snapshot, where) if files is None else files:
         yield from reader.rows(file)
 
 
 class _Reader:
-    def __init__(self, table: Table, where: Where, columns: Sequence[str]) -> None:
+    def __init__(
+        self, table: Table, where: Where, columns: Sequence[str], metrics: frozenset[str] | None
+    ) -> None:
         schema = table.schema()
+        asked = {"tenant": frozenset({where.tenant}), "device_id": where.devices, "metric": metrics}
+        self._wanted = {name: names for name, names in asked.items() if names is not None}
         self._io, self._where = table.io, where
         self._names = {field.field_id: field.name for field in schema.fields}
         self._ids = {
             name: schema.find_field(name).field_id
-            for name in dict.fromkeys(("tenant", "device_id", where.time_column, *columns))
+            for name in dict.fromkeys(("tenant", "device_id", where.time_column, *self._wanted, *columns))
         }
         self._owners = tuple(self._ids[name] for name in (where.time_column, "tenant", "device_id"))
         self._types = {field.name: field.type for field in schema_to_pyarrow(schema)}
@@ -64,10 +70,9 @@ class _Reader:
     def _chosen(self, stored: pa.Table, names: dict[str, str | None]) -> pa.Table:
         times_us = stored[names[self._where.time_column]].cast(pa.int64()).to_numpy()
         keep = (times_us >= self._where.from_ms * 1000) & (times_us < self._where.to_ms * 1000)
-        keep &= codes(stored[names["tenant"]], {self._where.tenant: 0}) >= 0
-        if self._where.devices is not None:
-            wanted = {device_id: place for place, device_id in enumerate(self._where.devices)}
-            keep &= codes(stored[names["device_id"]], wanted) >= 0
+        for name, wanted in self._wanted.items():
+            if (named := _named(stored[names[name]], wanted)) is not None:
+                keep &= named
         rows = stored if keep.all() else stored.filter(pa.array(keep))
         found = {name: self._column(rows, name, names[name]) for name in ("device_id", *self._columns)}
         return pa.table(found | {"time_ms": pa.array(times_us[keep] // 1000)})
@@ -98,6 +103,18 @@ def codes(column: pa.ChunkedArray, known: dict[str, int]) -> NDArray[np.int64]:
     """Return the number that each name of a dictionary-encoded column is known by, or -1."""
     parts = [_codes(chunk, known) for chunk in column.chunks]
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _named(column: pa.ChunkedArray, wanted: frozenset[str]) -> NDArray[np.bool_] | None:
+    """Tell which rows of a dictionary-encoded column hold one of the names; None = all do."""
+    known = [
+        np.array([name in wanted for name in chunk.dictionary.to_pylist()], bool) for chunk in column.chunks
+    ]
+    if all(each.all() for each in known):
+        return None
+    indices = (chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks)
+    found: NDArray[np.bool_] = np.concatenate([names[at] for names, at in zip(known, indices, strict=True)])
+    return found
 
 
 def _codes(chunk: pa.DictionaryArray, known: dict[str, int]) -> NDArray[np.int64]:

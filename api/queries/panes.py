@@ -47,8 +47,12 @@ def panes_of(times_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Panes:
 
 def join(parts: Sequence[Panes], span: Span) -> Panes:
     """Put parts that follow each other in time together and keep the panes that start inside the span."""
-    panes = np.concatenate(parts) if parts else np.empty(0, PANE)
-    return panes[(panes["start_ms"] >= span.from_ms) & (panes["start_ms"] < span.to_ms)]
+    if not parts:
+        return np.empty(0, PANE)
+    # As plain numbers: numpy copies structures field by field, ten times slower.
+    panes = np.concatenate([part.view(np.int64) for part in parts]).view(PANE)
+    begin, end = np.searchsorted(panes["start_ms"], (span.from_ms, span.to_ms))
+    return panes[begin:end]
 
 
 def combine(panes: Panes, step_ms: int) -> Panes:
