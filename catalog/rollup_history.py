@@ -76,7 +76,10 @@ def _newest(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     key = rows["key"]
     if (key[1:] > key[:-1]).all():
         return rows
-    order = np.lexsort((rows["revision"], key))
+    # Pieces are in order each, which a stable sort makes use of.
+    order = np.argsort(key, kind="stable")
     ordered = key[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        order = np.lexsort((rows["revision"], key))
     last = order[np.append(ordered[1:] != ordered[:-1], True)]
     return {name: column[last] for name, column in rows.items()}

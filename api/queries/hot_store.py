@@ -1,7 +1,7 @@
 """All reads of Redis: the keys of `schemas/redis/keyspace.yaml`, as typed values."""
 
 import math
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -12,6 +12,8 @@ from udfs.hot_series import HOUR_MS, device_key, devices_key, hour_start, series
 
 TIMEOUT_S = 1.0
 _CHUNK = 500
+# Hour strings that travel together: some 3 MB.
+_HOURS_AT_ONCE = 200
 
 
 class IndexEntry(NamedTuple):
@@ -146,15 +148,16 @@ class HotStore:
         return (None if score is None else int(score)), state
 
     async def hours(
-        self, tenant: str, device_id: str, metric: str, from_ms: int, to_ms: int
-    ) -> list[tuple[int, bytes]]:
-        """Return (hour start in ms, hour string) for the hours that touch [from_ms, to_ms)."""
+        self, tenant: str, series: Sequence[tuple[str, str]], from_ms: int, to_ms: int
+    ) -> AsyncIterator[tuple[tuple[str, str], list[tuple[int, bytes]]]]:
+        """Yield each device and metric with (hour start in ms, hour string) of hours in [from_ms, to_ms)."""
         starts: Sequence[int] = range(hour_start(from_ms), to_ms, HOUR_MS)
-        if not starts:
-            return []
-        keys = [series_key(tenant, device_id, metric, start) for start in starts]
-        stored = await self._redis.mget(keys)
-        return [(start, value) for start, value in zip(starts, stored, strict=True) if value]
+        at_once = max(1, _HOURS_AT_ONCE // max(1, len(starts)))
+        for some in (series[place : place + at_once] for place in range(0, len(series), at_once)):
+            keys = [series_key(tenant, *one, start) for one in some for start in starts]
+            stored = iter(await self._redis.mget(keys) if keys else ())
+            for one in some:
+                yield one, [(start, value) for start, value in zip(starts, stored, strict=False) if value]
 
 
 def _entry(row: tuple[bytes, float]) -> IndexEntry:

@@ -62,7 +62,10 @@ class LakeTier:
 
             where = _where(sought, span, "window_start")
             read = read_minutes(table, snapshot, where, _metrics(sought))
-        panes = {series: _as_panes(one.start_ms, one.numbers) for series, one in read.items()}
+        panes = {
+            series: combine(_as_panes(one.start_ms, one.numbers), sought.width_ms)
+            for series, one in read.items()
+        }
         return Found(panes, [Stretch("warm", span, (_source(MINUTES, snapshot),))])
 
     def _panes(self, sought: Sought, span: Span) -> Found:

@@ -19,12 +19,15 @@ _SLOT = np.dtype([("count", "<u4"), *_VALUES])
 PANE = np.dtype([("start_ms", "<i8"), ("count", "<i8"), *_VALUES])
 
 
-def decode_hour(hour_ms: int, stored: bytes) -> Panes:
-    """Return the written panes of one hour string, in time order."""
-    slots = np.frombuffer(stored, _SLOT, count=len(stored) // SLOT_BYTES)
+def decode_hours(hours: Sequence[tuple[int, bytes]]) -> Panes:
+    """Return the written panes of hour strings that follow each other, in time order."""
+    whole = [stored[: len(stored) // SLOT_BYTES * SLOT_BYTES] for _, stored in hours]
+    slots = np.frombuffer(b"".join(whole), _SLOT)
     written = np.flatnonzero(slots["count"])
+    counts = np.array([len(stored) // SLOT_BYTES for stored in whole], np.int64)
+    begins_ms = np.array([hour_ms for hour_ms, _ in hours], np.int64) - (np.cumsum(counts) - counts) * PANE_MS
     panes = np.empty(len(written), PANE)
-    panes["start_ms"] = hour_ms + written * PANE_MS
+    panes["start_ms"] = np.repeat(begins_ms, counts)[written] + written * PANE_MS
     for name in _SLOT.names or ():
         panes[name] = slots[name][written]
     return panes
@@ -45,12 +48,14 @@ def panes_of(times_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Panes:
     return panes
 
 
-def join(parts: Sequence[Panes], span: Span) -> Panes:
-    """Put parts that follow each other in time together and keep the panes that start inside the span."""
-    if not parts:
-        return np.empty(0, PANE)
+def join(parts: Sequence[Panes]) -> Panes:
+    """Put parts that follow each other in time together."""
     # As plain numbers: numpy copies structures field by field, ten times slower.
-    panes = np.concatenate([part.view(np.int64) for part in parts]).view(PANE)
+    return np.concatenate([part.view(np.int64) for part in parts]).view(PANE)
+
+
+def inside(panes: Panes, span: Span) -> Panes:
+    """Return the panes that start inside the span."""
     begin, end = np.searchsorted(panes["start_ms"], (span.from_ms, span.to_ms))
     return panes[begin:end]
 

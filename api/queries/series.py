@@ -1,5 +1,6 @@
 """`/data`: metrics of devices over a range, from every tier that holds a part of it."""
 
+import asyncio
 from asyncio import to_thread
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -104,29 +105,34 @@ async def gather(reach: Reach, question: Question, states: dict[str, DeviceState
 async def _panes(reach: Reach, lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
     question, sought = bare.question, _sought(bare)
     chosen = plan(_tiers(reach.store, lake, question, sought), question.page, now_ms)
-    parts: list[Found] = []
-    unread: list[Span] = []
-    for tier, span in chosen.parts:
-        try:
-            parts.append(await tier.read(sought, span))
-        except ProblemError as error:
-            # What Redis holds is still worth an answer; another time or page is none without the lake.
-            if error.status != HTTPStatus.SERVICE_UNAVAILABLE or question.as_of or not question.is_first_page:
-                raise
-            unread.append(span)
+    reads = (_read(tier, sought, span, question) for tier, span in chosen.parts)
+    found = await asyncio.gather(*reads)
+    parts = [part for part in found if part is not None]
+    unread = [span for (_, span), part in zip(chosen.parts, found, strict=True) if part is None]
     ends = question.page.to_ms >= question.span.to_ms
     return bare._replace(
         stretches=[stretch for part in parts for stretch in part.stretches],
         missing=chosen.missing,
         unread=unread,
-        panes=_joined(parts, question.page),
+        panes=_joined(parts),
         gone_on=None if ends else question.next_page(question.page.to_ms, 0, lake.used),
     )
 
 
-def _joined(parts: Sequence[Found], span: Span) -> dict[Series, Panes]:
+async def _read(tier: SeriesTier, sought: Sought, span: Span, question: Question) -> Found | None:
+    """Return what a tier holds; None when the lake cannot answer now and the rest is worth an answer."""
+    try:
+        return await tier.read(sought, span)
+    except ProblemError as error:
+        # What Redis holds is still worth an answer; another time or page is none without the lake.
+        if error.status != HTTPStatus.SERVICE_UNAVAILABLE or question.as_of or not question.is_first_page:
+            raise
+        return None
+
+
+def _joined(parts: Sequence[Found]) -> dict[Series, Panes]:
     names = dict.fromkeys(series for part in parts for series in part.panes)
-    return {name: join([part.panes[name] for part in parts if name in part.panes], span) for name in names}
+    return {name: join([part.panes[name] for part in parts if name in part.panes]) for name in names}
 
 
 def _sought(bare: Gathered) -> Sought:

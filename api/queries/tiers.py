@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple, Protocol
 
 from api.queries.hot_store import HotStore
-from api.queries.panes import Panes, decode_hour, join
+from api.queries.panes import Panes, combine, decode_hours, inside
 from api.queries.timerange import Span
 from udfs.hot_series import HOUR_MS, hour_start
 
@@ -38,6 +38,11 @@ class Sought(NamedTuple):
     metrics: dict[str, tuple[str, ...]]
     any_metric: bool
     step_ms: int
+
+    @property
+    def width_ms(self) -> int:
+        """Return the widest panes that are good for it: tiers meet at full hours."""
+        return min(self.step_ms, HOUR_MS)
 
 
 class Found(NamedTuple):
@@ -80,11 +85,10 @@ class HotTier:
         return Span(hour_start(now_ms - self._back_ms), horizon_ms(now_ms))
 
     async def read(self, sought: Sought, span: Span) -> Found:
-        """Return the 10 s panes of the span."""
-        panes: dict[Series, Panes] = {}
-        for device_id, metrics in sought.metrics.items():
-            for metric in metrics:
-                hours = await self._store.hours(sought.tenant, device_id, metric, *span)
-                decoded = [decode_hour(start_ms, stored) for start_ms, stored in hours]
-                panes[device_id, metric] = join(decoded, span)
+        """Return what the 10 s panes of the span make."""
+        series = [(device_id, metric) for device_id, names in sought.metrics.items() for metric in names]
+        stored = self._store.hours(sought.tenant, series, *span)
+        panes = {
+            one: combine(inside(decode_hours(hours), span), sought.width_ms) async for one, hours in stored
+        }
         return Found(panes, [Stretch("hot", span)])
