@@ -1,11 +1,12 @@
 """Finds the jobs: every job file of `jobs/`, grouped so that each source is read once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 from jobs.runtime.job_file import JobFile, read_job_files
-from jobs.runtime.sources import sources
+from jobs.runtime.sources import Source, sources
 from millrace.errors import MillraceError
 
 FOLDER = Path(__file__).resolve().parent.parent
@@ -22,13 +23,18 @@ class Job:
     @property
     def batch_ms(self) -> int:
         """For how long the job gathers work for a Python function, as its source says."""
-        return min(source.batch_ms for source in sources().values() if source.job == self.name)
+        return min(source.batch_ms for source in self._sources())
 
     def subtasks(self, parallelism: int) -> int:
         """Return how many subtasks it has: what an INSERT asks for, else a share of the stack's."""
         asked = [file.header.parallelism for file in self.inserts if file.header.parallelism]
-        share = max(source.share for source in sources().values() if source.job == self.name)
+        share = max(source.share for source in self._sources())
         return max(asked, default=ceil(parallelism * share))
+
+    def _sources(self) -> Iterator[Source]:
+        """Yield what the job reads; a topic that it writes may have its name."""
+        read = {name for file in (*self.views, *self.inserts) for name in file.header.reads}
+        return (source for name, source in sources().items() if name in read)
 
 
 def find_jobs(folder: Path = FOLDER) -> list[Job]:

@@ -98,10 +98,11 @@ def test_a_job_has_the_subtasks_its_inserts_ask_for_else_the_stacks(
 
 
 @pytest.mark.parametrize(("stack", "given"), [(1, 1), (2, 1), (5, 3), (16, 8)])
-def test_a_job_whose_source_says_so_has_a_share_of_the_subtasks(
-    tmp_path: Path, stack: int, given: int
+@pytest.mark.parametrize("source", ["arrivals", "judged"])
+def test_a_job_whose_source_says_so_has_a_share_of_the_subtasks_even_if_a_topic_has_its_name(
+    tmp_path: Path, source: str, stack: int, given: int
 ) -> None:
-    lay(tmp_path, "a", "insert", "arrivals")
+    lay(tmp_path, "a", "insert", source)
     (job,) = find_jobs(tmp_path)
     assert job.subtasks(stack) == given
 
