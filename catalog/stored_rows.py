@@ -22,7 +22,6 @@ _MOST_ROWS: Final = 500_000
 _FILES_AT_ONCE: Final = 2
 # Shorter runs of rows are better copied one by one than cut out.
 _LEAST_RUN_ROWS: Final = 1_000
-_FEW_COMPARED: Final = 4
 # Text of few values: decoded as numbers into a dictionary, which is several times faster.
 _FEW_VALUES: Final = ("tenant", "device_id", "metric", "mark", "source")
 
@@ -142,17 +141,10 @@ def _named(column: pa.ChunkedArray, wanted: frozenset[str]) -> NDArray[np.bool_]
     if all(each.all() for each in known):
         return None
     indices = (chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks)
-    return np.concatenate([_among(at, names) for at, names in zip(indices, known, strict=True)])
-
-
-def _among(places: NDArray[np.int32], names: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return `names[places]`; for few names by comparing, which is ten times as fast."""
-    wanted = np.flatnonzero(names)
-    if len(wanted) > _FEW_COMPARED:
-        return names[places]
-    found = np.zeros(len(places), bool)
-    for place in wanted:
-        found |= places == place
+    # `take` is twice as fast as `names[at]`.
+    found: NDArray[np.bool_] = np.concatenate(
+        [names.take(at) for at, names in zip(indices, known, strict=True)]
+    )
     return found
 
 
