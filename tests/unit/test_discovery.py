@@ -1,6 +1,7 @@
 """Job files: what their header says, how they are grouped, and that they say the truth."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,13 +99,18 @@ def test_a_job_has_the_subtasks_its_inserts_ask_for_else_the_stacks(
 
 
 @pytest.mark.parametrize(("stack", "given"), [(1, 1), (2, 1), (5, 3), (16, 8)])
-@pytest.mark.parametrize("source", ["arrivals", "judged"])
-def test_a_job_whose_source_says_so_has_a_share_of_the_subtasks_even_if_a_topic_has_its_name(
-    tmp_path: Path, source: str, stack: int, given: int
+def test_a_job_whose_source_says_so_has_a_share_of_the_subtasks(
+    tmp_path: Path, stack: int, given: int
 ) -> None:
-    lay(tmp_path, "a", "insert", source)
+    lay(tmp_path, "a", "insert", "arrivals")
     (job,) = find_jobs(tmp_path)
     assert job.subtasks(stack) == given
+
+
+def test_a_topic_with_the_name_of_a_job_says_nothing_of_it(tmp_path: Path) -> None:
+    lay(tmp_path, "a", "insert", "arrivals")
+    (job,) = find_jobs(tmp_path)
+    assert replace(job, name="alerts").subtasks(4) == 2
 
 
 def test_inserts_of_one_source_are_one_job(tmp_path: Path) -> None:

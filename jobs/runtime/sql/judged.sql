@@ -2,7 +2,6 @@
 owner: data-platform
 job: alerts
 apart: true
-share: 0.5
 batch_ms: 100
 about: >
   Everything that rules are judged by: readings, the marks of the clock, what the registry knows of devices, and the rules
