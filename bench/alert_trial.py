@@ -18,8 +18,7 @@ from bench.stored import stored_readings, wait_until
 from bench.told_alerts import Backtested, backtest, kept_alerts, stored_history
 from ingest.replay.drive import Driver
 from ingest.replay.message import Message
-from ingest.replay.senders.mqtt import MqttSender
-from ingest.replay.senders.sender import Sender, open_sender
+from ingest.replay.way import Sender, open_sender
 from millrace.clock import now_ms, to_iso
 from millrace.errors import MillraceError
 from millrace.settings import Settings
@@ -110,7 +109,7 @@ def _send(settings: Settings, recording: Recording, speed: float, victim: str | 
         for one in sentinels(recording.prefix, recording.sentinel_ms)
     ]
     middle = len(messages) // 2
-    sender = open_sender("mqtt", settings, settings.tenant, MqttSender.DEFAULT_WINDOW)
+    sender = open_sender("mqtt", settings, settings.tenant)
     with closing(sender):
         _send_some(sender, messages[:middle], speed)
         if victim:

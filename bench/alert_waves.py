@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from ingest.gateway.producer import producer_config
 from ingest.replay.message import Body, Message
-from ingest.replay.senders.sender import Sender, open_sender
+from ingest.replay.way import Sender, open_sender
 from millrace.clock import now_ms
 from millrace.reading import Reading, encode
 from millrace.settings import Settings

@@ -18,8 +18,7 @@ from bench.state_recording import Recording
 from bench.stored import stored, wait_until
 from ingest.replay.drive import Driver
 from ingest.replay.message import Message
-from ingest.replay.senders.mqtt import MqttSender
-from ingest.replay.senders.sender import open_sender
+from ingest.replay.way import open_sender
 from millrace.clock import to_iso
 from millrace.errors import MillraceError
 from millrace.settings import Settings
@@ -88,7 +87,7 @@ def _send(settings: Settings, recording: Recording, ledger: Path, say: Say) -> N
     come_ms = stream.watermark_ms() or 0
     if come_ms > recording.start_ms:
         say(f"event time is at {to_iso(come_ms)} already: what was measured before is late as a whole")
-    sender = open_sender("mqtt", settings, settings.tenant, MqttSender.DEFAULT_WINDOW)
+    sender = open_sender("mqtt", settings, settings.tenant)
     with SentLedger(ledger) as sent, closing(sender):
 
         def send(messages: list[Sent]) -> None:

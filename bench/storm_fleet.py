@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from ingest.replay.message import Body, Message
-from ingest.replay.senders.sender import Sender
+from ingest.replay.way import Sender
 from millrace.errors import MillraceError
 
 _log = logging.getLogger("millrace.bench")

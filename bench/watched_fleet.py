@@ -7,7 +7,7 @@ from functools import partial
 from bench.event_watch import EventWatch
 from bench.registered import Profile, Registered, register
 from bench.storm_fleet import Site, SiteFleet, running
-from ingest.replay.senders.sender import open_sender
+from ingest.replay.way import open_sender
 from millrace.clock import now_ms
 from millrace.settings import Settings
 

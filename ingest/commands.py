@@ -1,11 +1,12 @@
 """`millrace replay` and `millrace fleet`."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ingest.replay.way import find_way, open_sender, way_names
 
 if TYPE_CHECKING:
     from ingest.replay.session import Plan, Summary
@@ -13,19 +14,19 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-class Via(StrEnum):
-    """The way readings take."""
-
-    MQTT = "mqtt"
-    HTTP = "http"
-    KAFKA = "kafka"
+def _known_way(name: str) -> str:
+    if name not in way_names():
+        raise typer.BadParameter(f"there is no way {name!r}. Use one of: {', '.join(way_names())}.")
+    return name
 
 
 @app.command()
 def replay(
     files: Annotated[list[Path], typer.Argument(help="CSV files, also .gz.")],
     mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
-    via: Annotated[Via, typer.Option(help="How readings are sent.")] = Via.MQTT,
+    via: Annotated[
+        str, typer.Option(callback=_known_way, help=f"How readings are sent: {', '.join(way_names())}.")
+    ] = "mqtt",
     speed: Annotated[str, typer.Option(help="Times real time, or max: as fast as acknowledged.")] = "1",
     compress: Annotated[
         int | None, typer.Option(min=1, help="3600: an hour of event time becomes a second, ending now.")
@@ -76,14 +77,13 @@ def _plan(
 
 def _run(
     plan: "Plan",
-    via: Via,
+    via: str,
     tenant: str | None,
     speed: float | None,
     window: int | None,
     give_up_after_s: float,
 ) -> "Summary":
     from ingest.replay.display import progress_line
-    from ingest.replay.senders.sender import open_sender
     from ingest.replay.session import replay as run
     from millrace.settings import settings
 
@@ -92,7 +92,7 @@ def _run(
         return run(
             plan,
             sender,
-            name_device=via is Via.HTTP,
+            name_device=find_way(via).names_device,
             speed=speed,
             give_up_after_s=give_up_after_s,
             report=report,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ingest.replay.message import Message
 from ingest.replay.senders.mqtt import MqttSender
-from ingest.replay.senders.sender import Sender
+from ingest.replay.way import Sender
 from millrace.settings import Settings
 
 _WINDOW = 20

@@ -11,7 +11,7 @@ from ingest.fleet.faults import Fault
 from ingest.fleet.machines import Machine
 from ingest.fleet.malformed import malformed
 from ingest.replay.message import Body, Message
-from ingest.replay.senders.sender import Sender
+from ingest.replay.way import Sender, find_way
 from millrace.errors import MillraceError
 
 log = logging.getLogger("millrace.fleet")
@@ -43,7 +43,7 @@ class Lane(Thread):
     ) -> None:
         super().__init__(name=f"fleet-{via}", daemon=True)
         self.sampled = self.acknowledged = self.refused = self.dropped = 0
-        self._name_device = via == "http"
+        self._name_device = find_way(via).names_device
         self._machines = machines
         self._rhythm = rhythm
         self._open_sender = open_sender

@@ -10,7 +10,7 @@ from ingest.fleet.connections import connect_each
 from ingest.fleet.faults import Fault, place_fault
 from ingest.fleet.lane import Lane, Rhythm
 from ingest.fleet.machines import Machine, build
-from ingest.replay.senders.sender import Sender, open_sender
+from ingest.replay.way import Sender, open_sender
 from millrace.clock import now_ms
 from millrace.settings import Settings
 
@@ -83,7 +83,7 @@ def _lanes(
 def _open(via: str, device_ids: list[str], settings: Settings, tenant: str) -> Sender:
     if via == "mqtt" and len(device_ids) <= MOST_CONNECTIONS:
         return connect_each(settings, tenant, device_ids)
-    return open_sender(via, settings, tenant, None)
+    return open_sender(via, settings, tenant)
 
 
 def _watch(lanes: list[Lane], stop: Event, seconds: float | None) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ingest.replay.message import Message
-from ingest.replay.senders.sender import Sender
 from ingest.replay.timeline import due_s
+from ingest.replay.way import Sender
 
 _REPORT_EVERY_S = 0.25
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from ingest.replay.drive import Driver, Progress
 from ingest.replay.mapping import Mapping
 from ingest.replay.message import Message, message_maker
-from ingest.replay.senders.sender import Sender
 from ingest.replay.timeline import Survey, TimeTransform, merged, survey
+from ingest.replay.way import Sender
 
 
 class Plan(NamedTuple):

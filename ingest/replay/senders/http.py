@@ -4,12 +4,13 @@ import gzip
 import time
 from collections import deque
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 
 from ingest.replay.message import Message
-from ingest.replay.senders.sender import tenant_token
+from ingest.replay.tenant_token import tenant_token
+from ingest.replay.way import Way
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
@@ -23,8 +24,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 class HttpSender:
     """Posts to `/v1/telemetry`; one request at a time keeps the order."""
-
-    DEFAULT_WINDOW: ClassVar[int] = BATCH
 
     def __init__(self, settings: Settings, tenant: str, window: int) -> None:
         self.window = window
@@ -119,3 +118,6 @@ def _told(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
+
+
+WAY = Way(HttpSender, window=BATCH, names_device=True)

@@ -1,11 +1,12 @@
 """Kafka: straight to the `telemetry` topic, after the same checks as at the gateway."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from confluent_kafka import KafkaError, Producer
 
 from ingest.gateway.normalise import Envelope, Rejection, normalise
 from ingest.replay.message import Message
+from ingest.replay.way import Way
 from millrace.clock import now_ms
 from millrace.reading import encode
 from millrace.settings import Settings
@@ -15,8 +16,6 @@ TOPIC = "telemetry"
 
 class KafkaSender:
     """Produces idempotently, keyed by device; a reading the checks refuse is not produced."""
-
-    DEFAULT_WINDOW: ClassVar[int] = 20_000
 
     def __init__(self, settings: Settings, tenant: str, window: int) -> None:
         self.window = window
@@ -84,3 +83,6 @@ def _configuration(settings: Settings, window: int) -> dict[str, Any]:
         "queue.buffering.max.messages": window + 1000,
         "log_level": 0,
     }
+
+
+WAY = Way(KafkaSender, window=20_000)

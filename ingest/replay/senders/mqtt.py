@@ -6,7 +6,7 @@ offline as its last will.
 
 import threading
 import time
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTv5
@@ -16,7 +16,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.replay.message import Message
-from ingest.replay.senders.sender import tenant_token
+from ingest.replay.tenant_token import tenant_token
+from ingest.replay.way import Way
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 
@@ -29,8 +30,6 @@ _GOODBYE_S = 2.0
 
 class MqttSender:
     """Publishes `t/{tenant}/{device}/telemetry`; a message nobody took is sent again, not counted."""
-
-    DEFAULT_WINDOW: ClassVar[int] = 1000
 
     def __init__(self, settings: Settings, tenant: str, window: int, device_id: str = "") -> None:
         self.window = self._wanted_window = window
@@ -163,3 +162,6 @@ def _no_connection(why: str) -> MillraceError:
     return MillraceError(
         f"the MQTT broker does not let us in: {why}", where="mqtt", mend="See `millrace status`."
     )
+
+
+WAY = Way(MqttSender, window=1_000)
