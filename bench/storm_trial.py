@@ -23,7 +23,6 @@ from bench.watched_fleet import watched_fleet
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
 
-PROMISED_AFTER_MS = 5_000
 _ALL_ONLINE_S = 90.0
 _LATECOMERS_S = 10.0
 _LOOK_EVERY_S = 0.5
@@ -32,7 +31,10 @@ Say = Callable[[str], None]
 
 
 class Storm(NamedTuple):
-    """Size and rhythm of a trial; `calm_s` is how long nothing may be told after the restart."""
+    """Size and rhythm of a trial; `calm_s` is how long nothing may be told after the restart.
+
+    Who falls silent must be told offline within `promised_s` after `offline_after_s`.
+    """
 
     devices: int = 1_000
     sites: int = 5
@@ -40,6 +42,7 @@ class Storm(NamedTuple):
     offline_after_s: int = 20
     interval_s: int = 5
     calm_s: float = 90.0
+    promised_s: float = 5.0
 
 
 class StormFigures(NamedTuple):
@@ -122,7 +125,7 @@ class _Trial:
         since = len(self._watch.events())
         self._fleet.silence(self._stopped)
         last_sent_ms = {device: self._fleet.last_sent_ms[device] for device in self._stopped}
-        limit_ms = 1000 * self._storm.offline_after_s + PROMISED_AFTER_MS
+        limit_ms = round(1000 * (self._storm.offline_after_s + self._storm.promised_s))
         stopped = time.monotonic()
         self._watch.wait("offline", len(self._stopped), since, limit_ms / 1000 + _LATECOMERS_S)
         shown_s = self._wait_shown("offline", len(self._stopped), stopped)
