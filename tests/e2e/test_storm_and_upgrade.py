@@ -15,8 +15,8 @@ def say(_line: str) -> None:
 
 
 def test_a_site_falls_silent_the_stack_restarts_and_the_site_returns(stack: Settings) -> None:
-    # Nobody wrongly, nobody twice, nobody left out; how soon at full size `bench.acceptance_storm` says, since
-    # that depends on the machine and what else runs on it.
+    # Nobody wrongly, nobody twice, nobody left out. How soon depends on the machine and what else runs on it:
+    # at full size `bench.acceptance_storm` judges that.
     storm = Storm(
         devices=100, sites=5, stopped=10, offline_after_s=10, interval_s=2, calm_s=15.0, promised_s=30.0
     )
