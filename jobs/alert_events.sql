@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 1
 reads: [alert_changes]
 writes: [iot.alert_events]
 about: The same, for history.

@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 2
 reads: [alert_changes]
 writes: [alerts]
 about: What became of alerts, to whoever keeps their life and tells people.

@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 1
 reads: [telemetry.dead-letter]
 writes: [iot.dead_letters]
 parallelism: 1

@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 1
 reads: [told_events]
 writes: [device-events]
 about: What happened to devices and sites, to whoever wants to know at once.

@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 1
 reads: [classified]
 writes: [redis.device]
 about: The newest state of each device to the hot tier, within a second.

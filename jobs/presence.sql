@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 2
 reads: [presences]
 writes: [redis.device]
 about: What state each device is in, to the hot tier, when it changes.

@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 2
 reads: [classified]
 writes: [iot.readings]
 about: Every message of the topic, once, with its coordinates and its mark.

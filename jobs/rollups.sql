@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 3
 reads: [panes, placed_panes]
 writes: [iot.rollups_1m, redis.series]
 about: 10 s panes to the hot tier; minutes, built from panes, to the lake.

@@ -1,5 +1,6 @@
 /* insert
 owner: data-platform
+position: 3
 reads: [closed_sessions]
 writes: [iot.sessions]
 about: Each session once the watermark has passed its end and the device's `offline_after`.

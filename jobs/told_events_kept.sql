@@ -1,10 +1,9 @@
 /* insert
 owner: data-platform
+position: 4
 reads: [kept_events]
 writes: [iot.device_events]
-about: >
-  What happened to devices and sites, for longer than the topic keeps it. The last INSERT of its job, so that operators
-  there were before keep their uids.
+about: What happened to devices and sites, for longer than the topic holds it.
 */
 INSERT INTO lake.iot.device_events
 SELECT

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -19,6 +20,11 @@ class Job:
     name: str
     views: tuple[JobFile, ...]
     inserts: tuple[JobFile, ...]
+
+    @property
+    def writes(self) -> list[str]:
+        """Return the tables and topics its INSERTs write, by position."""
+        return [table for file in self.inserts for table in file.header.writes]
 
     @property
     def batch_ms(self) -> int:
@@ -50,6 +56,15 @@ def find_jobs(folder: Path = FOLDER) -> list[Job]:
 
 
 def _job(name: str, inserts: list[JobFile], files: dict[str, JobFile]) -> Job:
+    inserts = sorted(inserts, key=lambda file: file.header.position or 0)
+    free = 1 + max(file.header.position or 0 for file in inserts)
+    for before, after in pairwise(inserts):
+        if before.header.position == after.header.position:
+            raise MillraceError(
+                f"position {after.header.position} of job {name} is that of {before.name} already",
+                where=f"jobs/{after.name}.sql",
+                mend=f"Give the newer of the two the next free number, {free}.",
+            )
     views: dict[str, JobFile] = {}
     for file in inserts:
         _collect(file, files, views)

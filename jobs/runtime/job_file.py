@@ -16,8 +16,9 @@ Kind = Literal["view", "insert", "step"]
 class Header(BaseModel):
     """What a job file says of itself; an unknown key is refused.
 
-    `provides` are the views a step makes. `parallelism` of an insert is that of its whole job; without it
-    its source's share of the stack's counts.
+    `provides` are the views a step makes. `position` orders the INSERTs of a job: it names operators in
+    savepoints, so a new INSERT takes the next free one. `parallelism` of an insert is that of its whole
+    job; without it its source's share of the stack's counts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,7 @@ class Header(BaseModel):
     reads: tuple[str, ...]
     writes: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
+    position: int | None = Field(default=None, ge=1)
     parallelism: int | None = Field(default=None, ge=1)
 
 
@@ -60,10 +62,17 @@ def read_sql_file(path: Path) -> JobFile:
         raise MillraceError(
             "a job file begins with `/* view` or `/* insert`", where=str(path), mend="See jobs/readings.sql."
         )
+    parsed = _header(header, path)
+    if (kind == "insert") != (parsed.position is not None):
+        raise MillraceError(
+            "an INSERT has a `position` in its job, a view has none",
+            where=str(path),
+            mend="Give a new INSERT the next free number of its job: operators in savepoints follow it.",
+        )
     return JobFile(
         name=path.stem,
         kind="view" if kind == "view" else "insert",
-        header=_header(header, path),
+        header=parsed,
         statements=tuple(part.strip() for part in body.split(";\n") if part.strip()),
     )
 

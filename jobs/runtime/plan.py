@@ -1,6 +1,8 @@
 """Makes one Flink job of job files: views and steps in order, all INSERTs in one statement set."""
 
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +14,9 @@ from pyflink.table import StatementSet, StreamTableEnvironment
 from jobs.runtime.discovery import Job
 from jobs.runtime.job_file import JobFile
 from jobs.runtime.sources import sources
+
+# The uids the table planner gives: a number within the plan, then the kind of the operator.
+_PLANNED_UID = re.compile(r"\d+_(.+)")
 
 
 def plan(
@@ -36,25 +41,64 @@ def _declare(tables: StreamTableEnvironment, view: JobFile) -> None:
         tables.create_temporary_view(view.name, tables.sql_query(view.statements[0]))
 
 
-def launch(tables: StreamTableEnvironment, statements: StatementSet, name: str) -> JobClient:
-    """Start the job without waiting for its end."""
-    statements.attach_as_datastream()
-    environment = StreamExecutionEnvironment(tables._j_tenv.execEnv())
-    unchain(operators(environment._j_stream_execution_environment.getTransformations()))
+def launch(
+    tables: StreamTableEnvironment, statements: StatementSet, name: str, writes: Sequence[str] = ()
+) -> JobClient:
+    """Start the job without waiting for its end; `writes` are its tables in the order of their INSERTs."""
+    environment, _ = attach(tables, statements, writes)
     return environment.execute_async(name)
 
 
-def count_operators_anew(tables: StreamTableEnvironment) -> None:
-    """Let the next plan number its operators from 1.
+def attach(
+    tables: StreamTableEnvironment, statements: StatementSet, writes: Sequence[str]
+) -> tuple[StreamExecutionEnvironment, list[Any]]:
+    """Turn a planned statement set into transformations with uids that a savepoint finds again."""
+    statements.attach_as_datastream()
+    environment = StreamExecutionEnvironment(tables._j_tenv.execEnv())
+    ends = environment._j_stream_execution_environment.getTransformations()
+    name_operators(list(ends), writes)
+    made = operators(ends)
+    unchain(made)
+    return environment, made
 
-    Flink counts them on within one JVM, and their uids with them: a job planned after another would not find
-    its state again. The planner lives behind a class loader of its own, so its counter is reached from there.
+
+def name_operators(ends: list[Any], writes: Sequence[str]) -> None:
+    """Name each planned operator after the table it works for: `iot.rollups_1m/global-window-aggregate-1`.
+
+    Flink's own uids count operators over the whole plan, so that one more INSERT, or a job planned before in
+    the same process, would rename all others and a savepoint would not find their state. An operator that
+    serves several tables belongs to the INSERT with the lowest position; a source is named after its table.
     """
-    jvm = get_gateway().jvm
-    loader = tables._j_tenv.getPlanner().getClass().getClassLoader()
-    counter = loader.loadClass("org.apache.flink.table.planner.plan.nodes.exec.ExecNodeContext")
-    none = get_gateway().new_array(jvm.java.lang.Object, 0)
-    counter.getMethod("resetIdCounter", get_gateway().new_array(jvm.java.lang.Class, 0)).invoke(None, none)
+    positions = {table: at for at, table in reversed(list(enumerate(writes)))}
+
+    def position(end: Any) -> int:
+        return positions.get(_table_name(end), len(positions))
+
+    numbers: Counter[str] = Counter()
+    named: set[int] = set()
+    for end in sorted(ends, key=position):
+        for operator in _upstream_first(end, named):
+            kind = _PLANNED_UID.fullmatch(operator.getUid() or "")
+            if kind is None:
+                continue
+            is_source = operator.getClass().getSimpleName() == "SourceTransformation"
+            name = f"{_table_name(operator if is_source else end)}/{kind[1]}"
+            numbers[name] += 1
+            operator.setUid(name if is_source else f"{name}-{numbers[name]}")
+
+
+def _upstream_first(end: Any, visited: set[int]) -> Iterator[Any]:
+    if end.getId() in visited:
+        return
+    visited.add(end.getId())
+    for transformation in end.getInputs():
+        yield from _upstream_first(transformation, visited)
+    yield end
+
+
+def _table_name(operator: Any) -> str:
+    """Return the table of a source or sink, from names like `lake.iot.readings` and `telemetry[81]`."""
+    return str(operator.getName()).partition("[")[0].removeprefix("Source: ").removeprefix("lake.")
 
 
 def operators(ends: Any) -> list[Any]:
@@ -78,6 +122,6 @@ def unchain(transformations: list[Any]) -> None:
     for source in (
         one for one in transformations if one.getClass().getSimpleName() == "SourceTransformation"
     ):
-        table = source.getName().partition("[")[0].removeprefix("Source: ")
+        table = _table_name(source)
         if table in sources() and sources()[table].apart:
             source.setChainingStrategy(never)

@@ -10,7 +10,7 @@ from jobs.runtime.cluster import Cluster
 from jobs.runtime.connectors import bind
 from jobs.runtime.discovery import Job, find_jobs
 from jobs.runtime.environment import configuration, plan_for_cluster, table_environment
-from jobs.runtime.plan import count_operators_anew, launch, plan
+from jobs.runtime.plan import launch, plan
 from millrace.errors import MillraceError
 from millrace.settings import Settings, settings
 
@@ -26,13 +26,12 @@ def submit(settings: Settings, name: str, restore_from: str | None = None) -> st
     plan_for_cluster(settings)
     tables = table_environment(configuration(settings, job, restore_from))
     bind(tables, settings)
-    count_operators_anew(tables)
     statements = plan(tables, job)
     cluster = Cluster(settings)
     cluster.await_slots(_PATIENCE_S)
     if cluster.alive(name) is not None:
         return None
-    return str(launch(tables, statements, name).get_job_id())
+    return str(launch(tables, statements, name, job.writes).get_job_id())
 
 
 def explain(settings: Settings, name: str) -> str:

@@ -24,6 +24,8 @@ HOT = {"latest": "redis.device", "panes": "redis.series", "presence": "redis.dev
 
 
 def lay(folder: Path, name: str, kind: str, reads: str, sql: str = "SELECT 1", extra: str = "") -> None:
+    if kind == "insert" and "position" not in extra:
+        extra += f"position: {1 + len(list(folder.glob('*.sql')))}\n"
     header = f"/* {kind}\nowner: me\nreads: [{reads}]\nabout: it\n{extra}*/\n"
     (folder / f"{name}.sql").write_text(header + sql + "\n")
 
@@ -123,6 +125,21 @@ def test_inserts_of_one_source_are_one_job(tmp_path: Path) -> None:
     ]
 
 
+def test_inserts_come_in_the_order_of_their_positions_whatever_their_files_are_called(tmp_path: Path) -> None:
+    lay(tmp_path, "z", "insert", "telemetry", extra="position: 1\n")
+    lay(tmp_path, "a", "insert", "telemetry", extra="position: 2\n")
+    (job,) = find_jobs(tmp_path)
+    assert names(job.inserts) == ["z", "a"]
+
+
+def test_two_inserts_of_a_job_at_one_position_are_refused(tmp_path: Path) -> None:
+    lay(tmp_path, "a", "insert", "telemetry", extra="position: 4\n")
+    lay(tmp_path, "b", "insert", "telemetry", extra="position: 4\n")
+    with pytest.raises(MillraceError, match="position 4 of job telemetry is that of a") as raised:
+        find_jobs(tmp_path)
+    assert raised.value.mend == "Give the newer of the two the next free number, 5."
+
+
 def test_a_view_follows_the_views_it_reads_and_comes_once(tmp_path: Path) -> None:
     lay(tmp_path, "a_last", "view", "z_first, m_middle")
     lay(tmp_path, "m_middle", "view", "z_first")
@@ -167,6 +184,8 @@ def test_statements_are_told_apart_by_the_semicolon_that_ends_a_line(tmp_path: P
         ("/* view\nowner: me\nabout: it\n*/\nSELECT 1\n", "reads"),
         ("/* view\nowner: [me\n*/\nSELECT 1\n", "header is wrong"),
         ("/* view\n*/\nSELECT 1\n", "header is wrong"),
+        ("/* insert\nowner: me\nreads: []\nabout: it\n*/\nINSERT INTO a SELECT 1\n", "has a `position`"),
+        ("/* view\nowner: me\nreads: []\nabout: it\nposition: 1\n*/\nSELECT 1\n", "a view has none"),
     ],
 )
 def test_a_wrong_header_says_what_is_wrong_and_in_which_file(tmp_path: Path, text: str, wrong: str) -> None:
