@@ -10,6 +10,7 @@ import typer
 
 from api.asking import ask
 from millrace.errors import MillraceError
+from millrace.output import Column, print_table
 
 app = typer.Typer()
 
@@ -143,14 +144,7 @@ def _after(one: Any, name: str) -> str:
 def _table(instances: list[Any], headings: tuple[str, ...], cells: Any) -> None:
     if not instances:
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*headings, box=None, pad_edge=False)
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    for one in instances[:_SHOWN]:
-        table.add_row(*cells(one))
-    Console().print(table)
+    columns = [Column(heading, wraps=heading == "with") for heading in headings]
+    print_table(columns, map(cells, instances[:_SHOWN]))
     if len(instances) > _SHOWN:
         typer.echo(f"... and {len(instances) - _SHOWN:,} more: --json lists them")

@@ -9,10 +9,13 @@ from urllib.parse import quote
 import typer
 
 from api.asking import ask
+from millrace.output import Column, left, print_lines, print_table, right
+from millrace.phrases import counted, figure_text
 
 app = typer.Typer()
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
+_COLUMNS = (*left("metric"), *right("points", "min", "max", "last"), Column("curve", ornament=True))
 _TABLES = ("csv", "json")
 
 
@@ -57,19 +60,10 @@ def data(
 
 def show(found: Any) -> None:
     """Print a line with a curve for each metric, and where the points come from."""
-    from rich.console import Console
-    from rich.table import Table
-
     title = f"{found['device_id']}  {found['from']} to {found['to']}, points of {found['resolution']}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column in ("metric", "points", "min", "max", "last", "curve"):
-        table.add_column(column, justify="left" if column in {"metric", "curve"} else "right", no_wrap=True)
-    for metric, points in found["series"].items():
-        table.add_row(metric, *_cells(points))
-    # Wide enough for the curves: a terminal that is narrower breaks lines, it does not lose their ends.
-    Console(soft_wrap=True).print(table)
-    for line in _notes(found):
-        typer.echo(line)
+    rows = ((metric, *_cells(points)) for metric, points in found["series"].items())
+    print_table(_COLUMNS, rows, title=title)
+    print_lines(_notes(found))
 
 
 def _cells(points: Sequence[Any]) -> tuple[str, ...]:
@@ -79,7 +73,7 @@ def _cells(points: Sequence[Any]) -> tuple[str, ...]:
     least = min(point.get("min", value) for point, value in zip(points, values, strict=True))
     greatest = max(point.get("max", value) for point, value in zip(points, values, strict=True))
     last = points[-1].get("last", values[-1])
-    return f"{len(points):,}", f"{least:g}", f"{greatest:g}", f"{last:g}", sparkline(values)
+    return f"{len(points):,}", figure_text(least), figure_text(greatest), figure_text(last), sparkline(values)
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -104,4 +98,4 @@ def _notes(found: Any) -> list[str]:
 def _stretch(one: Any) -> str:
     snapshot = f", snapshot {one['snapshot_id']}" if one["snapshot_id"] else ""
     of = f" of {one['expected']:,} expected" if one["expected"] is not None else ""
-    return f"{one['tier']:<5}{one['from']} to {one['to']}: {one['found']:,} readings{of}{snapshot}"
+    return f"{one['tier']:<5}{one['from']} to {one['to']}: {counted(one['found'], 'reading')}{of}{snapshot}"

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from api.asking import ask
+from millrace.output import Column, print_table
+from millrace.phrases import figure_text
 
 app = typer.Typer()
 
@@ -69,7 +71,7 @@ def _show_neighbours(found: Any) -> None:
 
 def _departure(one: Any) -> tuple[str, ...]:
     z = "never varied" if one["z"] is None else f"{one['z']:.1f}"
-    return one["metric"], f"{one['value']:.6g}", f"{one['usual']:.6g}", z
+    return one["metric"], figure_text(one["value"]), figure_text(one["usual"]), z
 
 
 def _show_readings(found: Any) -> None:
@@ -84,7 +86,7 @@ def _show_readings(found: Any) -> None:
         (
             ">" if one["time_ms"] >= onset_ms else "",
             _time(one["time"]),
-            *(f"{one['metrics'][name]:.6g}" if name in one["metrics"] else "" for name in metrics),
+            *(figure_text(one["metrics"][name]) if name in one["metrics"] else "" for name in metrics),
             "late" if one["late"] else "",
         )
         for one in shown
@@ -120,15 +122,8 @@ def _show_data(found: Any) -> None:
 
 
 def _table(title: str, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*headings, box=None, title=title, title_justify="left")
-    for row in rows:
-        # What devices and people wrote is no markup.
-        table.add_row(*map(Text, row))
-    Console().print(table)
+    columns = [Column(heading, wraps=heading == "last comment") for heading in headings]
+    print_table(columns, rows, title=title)
 
 
 def _time(iso: str) -> str:

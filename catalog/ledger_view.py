@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from catalog.backfills import PARTITION as BACKFILLED
 from millrace.clock import to_iso
+from millrace.output import Cell, print_lines, print_table, right
+from millrace.phrases import counted, harmless
 
 # Heading to figure; narrow, so that a terminal of 80 columns holds a row.
 _MINUTE = {
@@ -35,42 +36,45 @@ Found = dict[str, Any]
 
 def show_ledger(found: Found) -> None:
     """Print the verdict, the partitions, the minutes asked for and what is wrong."""
-    console = Console()
-    console.print(_partitions(found))
-    for line in (_marks(found), _rollups(found), _dead_letters(found)):
-        console.print(line, highlight=False)
+    _show_partitions(found)
+    print_lines((_marks(found), _rollups(found), _dead_letters(found)))
     if found["minutes"]:
-        console.print(_minutes(found["minutes"], _MINUTE))
-    for row in found["minutes"]:
-        if row["note"]:
-            console.print(f"{to_iso(row['minute_ms'])[:16]}  {row['note']}", soft_wrap=True, highlight=False)
-    for finding in found["findings"]:
-        console.print(f"[red]✗[/] {finding['says']}", soft_wrap=True, highlight=False)
+        _show_minutes(found["minutes"], _MINUTE)
+    print_lines(f"{to_iso(row['minute_ms'])[:16]}  {row['note']}" for row in found["minutes"] if row["note"])
+    print_lines(_wrong(finding["says"]) for finding in found["findings"])
 
 
 def show_device(found: Found) -> None:
     """Print one device's verdict, its minutes and its wrong windows."""
-    console = Console()
-    console.print(f"{found['tenant']}/{found['device_id']}: {_verdict(found)}")
+    print_lines([Text.assemble(f"{found['tenant']}/{found['device_id']}: ", _verdict(found))])
     names = ("accepted", "stored", "on_time", "late", "duplicate", "missing", "repeated", "dead_letters")
-    console.print("  ".join(f"{name} {_cell(found[name])}" for name in names), highlight=False)
+    print_lines(["  ".join(f"{name} {_cell(found[name])}" for name in names)])
     if found["waiting"]:
-        console.print(f"{found['waiting']} windows are open or await correction", highlight=False)
-    console.print(_minutes(found["minutes"], _DEVICE))
+        waits = "is open or awaits" if found["waiting"] == 1 else "are open or await"
+        print_lines([f"{counted(found['waiting'], 'window')} {waits} correction"])
+    _show_minutes(found["minutes"], _DEVICE)
     for row in found["wrong"]:
         window = to_iso(row["minute"] * 60_000)
-        says = f"[red]✗[/] {row['metric']} at {window} holds {row['found']} of {row['expected']}"
-        console.print(says, highlight=False)
+        print_lines([_wrong(f"{row['metric']} at {window} holds {row['found']} of {row['expected']}")])
 
 
-def _partitions(found: Found) -> Table:
-    table = _table("partition", *_PARTITION, title=f"ledger: {_verdict(found)}")
-    for row in found["partitions"]:
-        name = "backfill" if row["partition"] == BACKFILLED else _cell(row["partition"])
-        table.add_row(name, *(_cell(row[name]) for name in _PARTITION.values()))
-    totals = found | found["gateways"] | {"gaps": []}
-    table.add_row("all", *(_cell(totals[name]) for name in _PARTITION.values()), style="bold")
-    return table
+def _wrong(says: str) -> Text:
+    return Text.assemble(("✗ ", "red"), harmless(says))
+
+
+def _show_partitions(found: Found) -> None:
+    rows = [
+        (_partition(row["partition"]), *(_cell(row[name]) for name in _PARTITION.values()))
+        for row in found["partitions"]
+    ]
+    sums = found | found["gateways"] | {"gaps": []}
+    total = ("all", *(_cell(sums[name]) for name in _PARTITION.values()))
+    title = Text.assemble("ledger: ", _verdict(found))
+    print_table(right("partition", *_PARTITION), rows, title=title, total=total)
+
+
+def _partition(number: int) -> str:
+    return "backfill" if number == BACKFILLED else _cell(number)
 
 
 def _marks(found: Found) -> str:
@@ -92,24 +96,17 @@ def _dead_letters(found: Found) -> str:
     return f"{total} (stored/told by gateways: {by_reason})" if by_reason else total
 
 
-def _minutes(rows: list[Found], columns: dict[str, str]) -> Table:
-    table = _table("minute", *columns, "rollups")
+def _show_minutes(rows: list[Found], columns: dict[str, str]) -> None:
+    shown: list[list[Cell]] = []
     for row in rows:
         rollups = f"{_cell(row['rollup_count'])}/{_cell(row['expected_rollup_count'])}"
         figures = (_cell(row[name]) for name in columns.values())
-        table.add_row(to_iso(row["minute_ms"])[:16], *figures, rollups)
-    return table
+        shown.append([to_iso(row["minute_ms"])[:16], *figures, rollups])
+    print_table(right("minute", *columns, "rollups"), shown)
 
 
-def _table(*headings: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True, style=None)
-    return table
-
-
-def _verdict(found: Found) -> str:
-    return "[green]balanced[/]" if found["balanced"] else "[red]NOT balanced[/]"
+def _verdict(found: Found) -> Text:
+    return Text("balanced", "green") if found["balanced"] else Text("NOT balanced", "red")
 
 
 def _cell(value: Any) -> str:

@@ -11,6 +11,8 @@ import typer
 
 from millrace.clock import from_iso, now_ms
 from millrace.errors import MillraceError
+from millrace.output import Column, print_table
+from millrace.phrases import counted
 from millrace.settings import settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ app.add_typer(profiles, name="profiles")
 Tenant = Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ONLY_IN_JSON = {"tenant", "updated_at", "metrics", "retention_class"}
+_PROSE = {"about", "tags"}
 _NO_DATABASE = "Start the stack with `millrace up`; `millrace status` shows what is down."
 
 
@@ -45,20 +48,14 @@ def _registry(tenant: str | None) -> Iterator["Registry"]:
         ) from None
 
 
-def _show(rows: list[dict[str, Any]], as_json: bool, title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _show(rows: list[dict[str, Any]], as_json: bool, noun: str) -> None:
     if as_json:
         typer.echo(json.dumps(rows, default=_text))
         return
-    table = Table(title=f"{len(rows)} {title}", title_justify="left")
     shown = [name for name in (rows[0] if rows else ()) if name not in _ONLY_IN_JSON]
-    for column in shown:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(_text(row[column]) for column in shown))
-    Console().print(table)
+    columns = [Column(name, wraps=name in _PROSE) for name in shown]
+    cells = ([_text(row[name]) for name in shown] for row in rows)
+    print_table(columns, cells, title=counted(len(rows), noun))
 
 
 def _text(value: object) -> str:
@@ -118,14 +115,14 @@ def list_devices(
 ) -> None:
     """List the registered devices."""
     with _registry(tenant) as registry:
-        _show(registry.devices(site=site, profile=profile, tag=tag), as_json, "devices")
+        _show(registry.devices(site=site, profile=profile, tag=tag), as_json, "device")
 
 
 @devices.command("sites")
 def list_sites(tenant: Tenant = None, as_json: AsJson = False) -> None:
     """List the sites and how many devices each has."""
     with _registry(tenant) as registry:
-        _show(registry.sites(), as_json, "sites")
+        _show(registry.sites(), as_json, "site")
 
 
 @devices.command()
@@ -145,7 +142,7 @@ def maintenance(
             raise MillraceError(f"there is no maintenance window {end}", where="--end")
         if device or site:
             registry.add_maintenance(_window(device, site, start, duration, about))
-        _show(registry.maintenance(now_ms()), as_json, "maintenance windows")
+        _show(registry.maintenance(now_ms()), as_json, "maintenance window")
 
 
 def _window(
@@ -169,7 +166,7 @@ def _window(
 def list_profiles(tenant: Tenant = None, as_json: AsJson = False) -> None:
     """List the profiles; a device without one has the built-in default (60 s, every 10 s)."""
     with _registry(tenant) as registry:
-        _show(registry.profiles(), as_json, "profiles")
+        _show(registry.profiles(), as_json, "profile")
 
 
 @profiles.command("set")

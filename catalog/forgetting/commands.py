@@ -41,27 +41,40 @@ def forget(
 
 
 def _show(report: "Report") -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-    verdict = "[green]forgotten[/]" if report.is_clean else "[red]NOT forgotten[/]"
-    table = Table(title=f"{report.owner.key}: {verdict}", title_justify="left", box=None, padding=(0, 1))
-    for heading in ("store", "before", "after", "snapshots expired", "files deleted"):
-        table.add_column(heading, justify="left" if heading == "store" else "right")
-    for name, rows in report.registry.before.items():
-        table.add_row(f"postgres {name}", f"{rows:,}", f"{report.registry.after[name]:,}")
-    table.add_row("redis keys", f"{report.hot.before:,}", f"{report.hot.after:,}")
+    from millrace.output import left, print_lines, print_table, right
+
+    verdict = Text("forgotten", "green") if report.is_clean else Text("NOT forgotten", "red")
+    columns = (*left("store"), *right("before", "after", "snapshots expired", "files deleted"))
+    title = Text.assemble(f"{report.owner.key}: ", verdict)
+    print_table(columns, _figures(report), title=title)
+    print_lines(_notes(report))
+
+
+def _figures(report: "Report") -> list[list[str]]:
+    rows = [
+        [f"postgres {name}", f"{before:,}", f"{report.registry.after[name]:,}", "", ""]
+        for name, before in report.registry.before.items()
+    ]
+    rows.append(["redis keys", f"{report.hot.before:,}", f"{report.hot.after:,}", "", ""])
     for one in report.lake:
         figures = (one.rows_before, one.rows_after, len(one.snapshots_expired), one.files_deleted)
-        table.add_row(one.table, *(f"{figure:,}" for figure in figures))
-    console = Console()
-    console.print(table)
-    for one in report.lake:
-        if one.rows_named_in_bytes:
-            console.print(f"{one.rows_named_in_bytes:,} rows of {one.table} named it only in their bytes")
-    for tombstone in report.log.tombstones:
-        console.print(f"tombstone {tombstone.topic}-{tombstone.partition} at {tombstone.offset}")
-    for kept in report.log.kept:
-        console.print(f"{kept.topic} keeps what it holds until {to_iso(kept.until_ms)} at the latest")
-    for note in report.as_json()["elsewhere"]:
-        console.print(note, soft_wrap=True)
+        rows.append([one.table, *(f"{figure:,}" for figure in figures)])
+    return rows
+
+
+def _notes(report: "Report") -> list[str]:
+    from millrace.phrases import counted
+
+    in_bytes = [
+        f"{counted(one.rows_named_in_bytes, 'row')} of {one.table} named it only in the bytes"
+        for one in report.lake
+        if one.rows_named_in_bytes
+    ]
+    tombstones = [f"tombstone {one.topic}-{one.partition} at {one.offset}" for one in report.log.tombstones]
+    kept = [
+        f"{one.topic} keeps what it holds until {to_iso(one.until_ms)} at the latest"
+        for one in report.log.kept
+    ]
+    return [*in_bytes, *tombstones, *kept, *report.as_json()["elsewhere"]]

@@ -1,10 +1,10 @@
 """The tables for people."""
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from catalog.maintenance.budget import AMPLIFICATION, FILES_PER_DAY
 from catalog.maintenance.report import Report, TableReport
+from millrace.output import Cell, left, print_table, right
 
 _STEP = 1024
 _COLUMNS = ("rows", "size", "files", "a day", "ampl.", "snap.", "joined", "last", "CPU s")
@@ -12,21 +12,15 @@ _COLUMNS = ("rows", "size", "files", "a day", "ampl.", "snap.", "joined", "last"
 
 def show_tables(report: Report) -> None:
     """Print a line for each table and the budget they are held against."""
-    # Without lines, so that names and figures are whole on 80 columns.
-    shown = Table(title="tables", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    shown.add_column("table", no_wrap=True, min_width=20)
-    for name in _COLUMNS:
-        shown.add_column(name, justify="right", overflow="fold")
-    for name, table in report.tables.items():
-        shown.add_row(name, *_row(table, report.at_ms))
-    shown.caption = (
+    rows = [(name, *_row(table, report.at_ms)) for name, table in report.tables.items()]
+    caption = (
         f"budget: {FILES_PER_DAY} files a day and partition (a day: the most); "
         f"days that are over open at most {AMPLIFICATION:.0f} times the files they need (ampl.)"
     )
-    Console().print(shown)
+    print_table((*left("table"), *right(*_COLUMNS)), rows, title="tables", caption=caption)
 
 
-def _row(table: TableReport, now_ms: int) -> list[str]:
+def _row(table: TableReport, now_ms: int) -> list[Cell]:
     fitness, done = table.fitness, table.done
     return [
         f"{fitness.rows:,}",
@@ -41,8 +35,8 @@ def _row(table: TableReport, now_ms: int) -> list[str]:
     ]
 
 
-def _judged(text: str, *, good: bool) -> str:
-    return text if good else f"[red]{text}[/]"
+def _judged(text: str, *, good: bool) -> Cell:
+    return text if good else Text(text, "red")
 
 
 def size_text(size_bytes: float) -> str:

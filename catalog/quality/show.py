@@ -2,29 +2,25 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from catalog.quality.finding import Finding, failed
 from millrace.clock import to_iso
+from millrace.output import Column, left, print_lines, print_table
+from millrace.phrases import counted
 
 _SHOWN_EXAMPLES = 3
 
 
 def show(findings: Sequence[Finding]) -> None:
     """Print a table of findings, and examples of what failed."""
-    table = Table(title=_title(findings), title_justify="left")
-    for name in ("suite", "day", "check", "", "observed"):
-        table.add_column(name)
-    for one in findings:
-        table.add_row(one.suite, day_text(one.day_ms), one.check, _sign(one), Text(one.observed))
-    console = Console()
-    console.print(table)
+    columns = (*left("suite", "day", "check", ""), Column("observed", wraps=True))
+    rows = [(one.suite, day_text(one.day_ms), one.check, _sign(one), one.observed) for one in findings]
+    print_table(columns, rows, title=_title(findings))
     for one in failed(list(findings)):
-        console.print(Text(f"{one.suite}.{one.check} {day_text(one.day_ms)}: expected {one.expected}"))
+        print_lines([f"{one.suite}.{one.check} {day_text(one.day_ms)}: expected {one.expected}"])
         for example in one.examples[:_SHOWN_EXAMPLES]:
-            console.print(Text("  " + ", ".join(f"{name} {value}" for name, value in example.items())))
+            print_lines(["  " + ", ".join(f"{name} {value}" for name, value in example.items())])
 
 
 def day_text(day_ms: int) -> str:
@@ -34,7 +30,7 @@ def day_text(day_ms: int) -> str:
 
 def _title(findings: Sequence[Finding]) -> str:
     wrong = sum(not one.passed for one in findings)
-    return f"data quality: {len(findings)} checks, {f'{wrong} failed' if wrong else 'all passed'}"
+    return f"data quality: {counted(len(findings), 'check')}, {f'{wrong} failed' if wrong else 'all passed'}"
 
 
 def _sign(one: Finding) -> Text:

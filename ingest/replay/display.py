@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from ingest.replay.drive import Progress
 from ingest.replay.session import Summary
 from millrace.clock import to_iso
+from millrace.output import Column, print_table
 
 
 @contextmanager
@@ -34,10 +34,7 @@ def _line(now: Progress) -> str:
 
 def show_summary(summary: Summary) -> None:
     """Print a replay's figures to stdout."""
-    table = Table("replay", "", show_header=False, box=None)
-    for name, value in _figures(summary):
-        table.add_row(name, value)
-    Console().print(table)
+    print_table((Column(""), Column("")), _figures(summary))
 
 
 def _figures(summary: Summary) -> list[tuple[str, str]]:

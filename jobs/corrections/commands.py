@@ -4,11 +4,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from jobs.corrections.report import Report, read_report, report_file
 from millrace.clock import to_iso
 from millrace.errors import MillraceError
+from millrace.output import Column, print_table
 from millrace.settings import settings
 
 app = typer.Typer()
@@ -19,8 +19,6 @@ def corrections(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how many late readings came, what was corrected for them, and what still waits."""
-    from jobs.corrections.report import read_report, report_file
-
     report = read_report(report_file(settings()))
     if report is None:
         raise MillraceError(
@@ -29,11 +27,17 @@ def corrections(
     if as_json:
         typer.echo(json.dumps(report._asdict()))
         return
-    table = Table(title=f"corrections: {report.state}", title_justify="left", show_header=False)
-    for name, value in report._asdict().items():
-        if name != "state":
-            table.add_row(name.removesuffix("_ms").replace("_", " "), _shown(name, value))
-    Console().print(table)
+    show(report)
+
+
+def show(report: Report) -> None:
+    """Print the figures, a line each."""
+    rows = [
+        (name.removesuffix("_ms").replace("_", " "), _shown(name, value))
+        for name, value in report._asdict().items()
+        if name != "state"
+    ]
+    print_table((Column(""), Column("")), rows, title=f"corrections: {report.state}")
 
 
 def _shown(name: str, value: int) -> str:

@@ -163,24 +163,20 @@ def _agreed(way: Way, name: str) -> bool:
 
 
 def _show(differs: Sequence["DayDifference"], quiet: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from millrace.output import left, print_table, right
 
     if quiet:
         return
-    console = Console()
     if not differs:
-        console.print("nothing differs from what is published")
+        typer.echo("nothing differs from what is published")
         return
-    table = Table(title="differs from what is published", title_justify="left", box=None, padding=(0, 1))
-    for heading in ("device", "day"):
-        table.add_column(heading)
-    for heading in ("added", "changed", "gone"):
-        table.add_column(heading, justify="right")
-    for one in differs[:_SHOWN]:
-        table.add_row(one.device_id, to_iso(one.day_ms)[:10], *map(str, (one.added, one.changed, one.gone)))
+    rows = [
+        [one.device_id, to_iso(one.day_ms)[:10], *(f"{n:,}" for n in (one.added, one.changed, one.gone))]
+        for one in differs[:_SHOWN]
+    ]
     if len(differs) > _SHOWN:
-        table.add_row(f"... {len(differs) - _SHOWN:,} more", "")
-    totals = (sum(getattr(one, name) for one in differs) for name in ("added", "changed", "gone"))
-    table.add_row("all", "", *(f"{total:,}" for total in totals), style="bold")
-    console.print(table)
+        rows.append([f"... {len(differs) - _SHOWN:,} more", "", "", "", ""])
+    sums = (sum(getattr(one, name) for one in differs) for name in ("added", "changed", "gone"))
+    columns = (*left("device", "day"), *right("added", "changed", "gone"))
+    total = ["all", "", *(f"{one:,}" for one in sums)]
+    print_table(columns, rows, title="differs from what is published", total=total)

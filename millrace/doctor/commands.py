@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from millrace.doctor.configured import Setting
     from millrace.doctor.finding import Finding
 
@@ -20,14 +18,13 @@ def doctor(
     """Check the machine and list the settings; exit 1 when something is wrong."""
     import json
 
-    from rich.console import Console
-
     findings, listed = _examine()
     if as_json:
         answer = {"findings": [f.model_dump() for f in findings], "settings": [s._asdict() for s in listed]}
         typer.echo(json.dumps(answer))
     else:
-        Console().print(_findings_table(findings), "", _settings_table(listed))
+        _show_findings(findings)
+        _show_settings(listed)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -44,26 +41,33 @@ def _examine() -> "tuple[list[Finding], list[Setting]]":
     return findings, configured.listing(current)
 
 
-def _findings_table(findings: "list[Finding]") -> "Table":
-    from rich.table import Table
+def _show_findings(findings: "list[Finding]") -> None:
+    from rich.text import Text
 
-    view = Table.grid(padding=(0, 2, 0, 0))
-    view.add_column(width=1)
-    view.add_column(min_width=16, no_wrap=True)
-    view.add_column()
-    for finding in findings:
-        mark = "[green]✓[/]" if finding.ok else "[bold red]✗[/]"
-        view.add_row(mark, finding.name, finding.found if finding.ok else f"{finding.found}. {finding.mend}")
-    return view
+    from millrace.output import Column, left, print_table
+
+    good, wrong = Text("✓", "green"), Text("✗", "bold red")
+    rows = [
+        (good, finding.name, finding.found)
+        if finding.ok
+        else (wrong, finding.name, f"{finding.found}. {finding.mend}")
+        for finding in findings
+    ]
+    print_table((*left("", "check"), Column("found", wraps=True)), rows)
 
 
-def _settings_table(listed: "list[Setting]") -> "Table":
-    from rich.table import Table
+def _show_settings(listed: "list[Setting]") -> None:
+    from rich.text import Text
 
-    view = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("setting", "value", "default"):
-        view.add_column(heading, overflow="fold")
-    for setting in listed:
-        default = "" if setting.value == setting.default else setting.default
-        view.add_row(setting.variable, setting.value, default, style="" if default else "dim")
-    return view
+    from millrace.output import left, print_lines, print_table
+
+    if not listed:
+        return
+    rows = [
+        (one.variable, one.value, one.default)
+        if one.value != one.default
+        else (Text(one.variable, "dim"), Text(one.value, "dim"), "")
+        for one in listed
+    ]
+    print_lines([""])
+    print_table(left("setting", "value", "default"), rows)

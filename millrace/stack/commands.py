@@ -52,11 +52,9 @@ def down(
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show every service of the stack."""
-    from rich.console import Console
-
     from millrace.settings import settings
     from millrace.stack.discovery import services
-    from millrace.stack.report import statuses, table
+    from millrace.stack.report import show_statuses, statuses
 
     rows = statuses(settings(), services().values())
     if as_json:
@@ -64,7 +62,7 @@ def status(as_json: Json = False) -> None:
 
         typer.echo(json.dumps([row.model_dump() for row in rows]))
     else:
-        Console().print(table(settings().stack, rows))
+        show_statuses(settings().stack, rows)
 
 
 @app.command()

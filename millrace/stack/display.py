@@ -89,9 +89,9 @@ class Display:
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         table.add_column(width=1)
-        table.add_column(min_width=26)
-        table.add_column(justify="right", min_width=7, style="dim")
-        table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
+        table.add_column(min_width=26, overflow="fold")
+        table.add_column(justify="right", min_width=7, style="dim", no_wrap=True)
+        table.add_column(style="dim", overflow="fold")
         for row in self._rows.values():
             style = "dim" if row.step is Step.WAITING else ""
             table.add_row(row.mark(), Text(row.about, style=style), row.elapsed(), row.note)

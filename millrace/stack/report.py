@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import psutil
 from pydantic import BaseModel, ConfigDict
-from rich.table import Table
 from rich.text import Text
 
+from millrace.output import Cell, left, print_table, right
 from millrace.settings import Settings
 from millrace.stack.service import Service
 from millrace.stack.supervision import Process, Supervisor
@@ -66,23 +66,17 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def table(stack: str, rows: list[ServiceStatus]) -> Table:
-    """Return the table people see."""
+_COLUMNS = (*left("service", "state"), *right("pid", "up", "memory", "port"), *left("url"))
+
+
+def show_statuses(stack: str, rows: list[ServiceStatus]) -> None:
+    """Print the table people see."""
     total = sum(row.memory_mb for row in rows)
-    view = Table(
-        title=f"stack {stack}", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0)
-    )
-    for heading in ("service", "state", "pid", "up", "memory", "port", "url"):
-        right = heading in {"pid", "up", "memory", "port"}
-        view.add_column(heading, justify="right" if right else "left", header_style="dim", no_wrap=True)
-    for row in rows:
-        view.add_row(*_cells(row))
-    view.add_section()
-    view.add_row("", "", "", "", f"{total:,} MiB", "", "", style="bold")
-    return view
+    cells = ["all", "", "", "", f"{total:,} MiB", "", ""]
+    print_table(_COLUMNS, map(_cells, rows), title=f"stack {stack}", total=cells)
 
 
-def _cells(row: ServiceStatus) -> list[Text | str]:
+def _cells(row: ServiceStatus) -> list[Cell]:
     state = Text(row.state, style=_STYLES.get(row.state, "bold red"))
     pid = str(row.pid) if row.pid else ""
     memory = f"{row.memory_mb:,} MiB" if row.pid else ""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from millrace.output import Cell, Column, left, print_lines, print_table, stdout_width, table_lines
 from millrace.secrets import load_secrets
 from millrace.settings import Settings
 from millrace.stack.places import python_module
@@ -84,28 +84,27 @@ def show(console: Console, settings: Settings, seconds: float) -> None:
             if time.monotonic() - ledger_at > _LEDGER_EVERY_S:
                 ledger, ledger_at = _ledger(), time.monotonic()
             live.update(figures(pulses, ledger))
-    console.print("", addresses(settings), "", "[dim]Your own device[/]")
-    for line in (http_line(settings), mqtt_line(settings)):
-        # Soft wrap: a line that is copied must stay one line.
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    print_lines([""])
+    print_table(left("", ""), addresses(settings))
+    # A line that is copied must stay one line.
+    print_lines(["", Text("Your own device", "dim"), http_line(settings), mqtt_line(settings)])
 
 
 def _pulse(settings: Settings) -> Pulse:
     return read_pulse(http_json(settings, "api", "/metrics"), time.monotonic())
 
 
-def figures(pulses: list[Pulse], ledger: Mapping[str, Any] | None) -> Table:
+def figures(pulses: list[Pulse], ledger: Mapping[str, Any] | None) -> Group:
     """Return the live figures as a table."""
     last, speed = pulses[-1], rate(pulses[0], pulses[-1])
-    view = Table.grid(padding=(0, 2))
-    view.add_column(min_width=18, style="dim")
-    view.add_column(justify="right", min_width=12, style="bold")
-    view.add_column()
-    view.add_row("readings/s", _number(speed, 1), "accepted by the gateways")
-    view.add_row("devices online", _number(last.online), f"of {_number(last.devices)}")
-    view.add_row("rows in Iceberg", _number(ledger.get("stored") if ledger else None), _balance(ledger))
-    view.add_row("dead letters", _number(last.rejected), "refused with reason and original bytes")
-    return view
+    columns = (Column(""), Column("", right=True), Column("", wraps=True))
+    rows: list[tuple[Cell, ...]] = [
+        ("readings/s", f"{_number(speed, 1):>12}", "accepted by the gateways"),
+        ("devices online", _number(last.online), f"of {_number(last.devices)}"),
+        ("rows in Iceberg", _number(ledger.get("stored") if ledger else None), _balance(ledger)),
+        ("dead letters", _number(last.rejected), "refused with reason and original bytes"),
+    ]
+    return Group(*table_lines(columns, rows, stdout_width()))
 
 
 def _number(value: float | None, digits: int = 0) -> str:
@@ -121,19 +120,16 @@ def _balance(ledger: Mapping[str, Any] | None) -> Text:
     return Text(f"of {accepted} accepted: not balanced yet", style="yellow")
 
 
-def addresses(settings: Settings) -> Table:
-    """Return every address, and where the passwords are."""
-    view = Table.grid(padding=(0, 2))
-    view.add_column(min_width=18, style="dim")
-    view.add_column()
-    view.add_row("REST API", f"http://{settings.address('api')}/docs")
-    view.add_row("Flink", f"http://{settings.address('flink_rest')}")
-    view.add_row("Kafka", settings.address("kafka"))
-    view.add_row(
-        "Redis, PostgreSQL", f"{settings.address('redis')}, {settings.address('postgres')} (user millrace)"
-    )
-    view.add_row("passwords", str(settings.folder / "secrets.json"))
-    return view
+def addresses(settings: Settings) -> list[tuple[str, str]]:
+    """Return every address by name, and where the passwords are."""
+    return [
+        ("REST API", f"http://{settings.address('api')}/docs"),
+        ("Flink", f"http://{settings.address('flink_rest')}"),
+        ("Kafka", settings.address("kafka")),
+        ("Redis", settings.address("redis")),
+        ("PostgreSQL", f"{settings.address('postgres')} (user millrace)"),
+        ("passwords", str(settings.folder / "secrets.json")),
+    ]
 
 
 def http_line(settings: Settings) -> str:

@@ -4,16 +4,18 @@ from typing import Any
 
 from millrace.clock import to_iso
 
+_EXPONENT_FROM = 1e15
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def figure(value: Any) -> str:
-    """Return a number with at most six significant digits; text that is no number stays as it is."""
+    """Return a number with six digits that count, more where the whole part has more; other text as it is."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         return str(value)
-    return f"{number:.6g}"
+    whole_digits = len(f"{abs(number):.0f}") if abs(number) < _EXPONENT_FROM else 0
+    return f"{number:.{max(6, whole_digits + 2)}g}" if abs(number) >= 1 else f"{number:.6g}"
 
 
 def duration(seconds: Any) -> str:
