@@ -14,7 +14,7 @@ MOST_LINES = 400
 MOST_FUNCTION_LINES = 60
 VAGUE = re.compile(r"^(utils?|helpers?|common|misc|managers?)$")
 # Tool folders that hold no architecture.
-HIDDEN = {".ci"}
+HIDDEN = {".ci", ".github", ".devcontainer"}
 
 
 def test_every_folder_has_a_row_in_the_architecture_and_every_row_a_folder(tracked: list[Path]) -> None:
