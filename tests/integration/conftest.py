@@ -1,5 +1,6 @@
 """Redis of the API's tests and the API in front of it; plants whose readings come late."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +17,15 @@ from api.dependencies import current_time_ms
 from millrace.clock import from_iso
 from millrace.secrets import load_secrets
 from millrace.settings import Ports, Settings
+from millrace.stack.occupancy import is_free
 from tests.integration.late_plant import LatePlant
-from tests.integration.own_services import WORKER, own_services
+from tests.integration.own_services import own_services
 from udfs.hot_series import Pane, device_key, devices_key, pack, series_key, slot_offset
 from udfs.latest import NEWEST_WINS_LUA
 
 NOW_MS = from_iso("2026-01-31T12:00:05Z")
-FREE_PORTS = range(23500 + 20 * WORKER, 23520 + 20 * WORKER)
+# Test runs side by side, of one checkout or several, begin at different blocks of ports.
+BLOCKS = [range(first, first + len(Ports.model_fields)) for first in range(20_500, 23_500, 20)]
 
 
 class RedisServer(NamedTuple):
@@ -78,8 +81,11 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 def _ports() -> Ports:
     # No other service of the stack listens: what the API says of them must be that they are down.
-    names = list(Ports.model_fields)
-    return Ports.model_validate({name: FREE_PORTS[place] for place, name in enumerate(names)})
+    start = os.getpid() % len(BLOCKS)
+    for block in BLOCKS[start:] + BLOCKS[:start]:
+        if all(is_free("127.0.0.1", port) for port in block):
+            return Ports.model_validate(dict(zip(Ports.model_fields, block, strict=True)))
+    pytest.fail("no block of ports is free")
 
 
 def _start(port: int, password: str, home: Path) -> subprocess.Popen[bytes]:
