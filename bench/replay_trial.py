@@ -17,7 +17,7 @@ from millrace.clock import now_ms
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
 from tests.oracle.compare import count
-from tests.oracle.expected import DATA_SETS, Sent, expect, files_of
+from tests.oracle.expected import DATA_SETS, Sent, expect, files_of, name_by_content
 
 
 class Trial(NamedTuple):
@@ -78,6 +78,7 @@ def run_trial(
             patience_s,
         )
         take_tables(settings, connection, prefix)
+        name_by_content(connection)
         return _outcome(settings, connection, summary, settled_s)
 
 

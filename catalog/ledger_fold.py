@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger_offsets import Span
 from catalog.ledger_state import MARKS, Books, LedgerState, PartitionBook
+from millrace.reading import DECLARED, declared_source
 
 READING_COLUMNS = (
     "tenant",
@@ -31,7 +32,7 @@ ROLLUP_COLUMNS = ("tenant", "device_id", "metric", "window_start", "count", "rev
 DEAD_LETTER_COLUMNS = ("kafka_partition", "kafka_offset", "reason", "received_at")
 FORGOTTEN_COLUMNS = ("topic", "kafka_partition", "kafka_offset", "received_at")
 # What a gateway writes it accounts for; this came straight to Kafka.
-DIRECT_SOURCE = "kafka"
+DIRECT_SOURCES = ("kafka", *(declared_source("kafka", declared) for declared in DECLARED))
 TELEMETRY = "telemetry"
 DEAD_LETTERS = "telemetry.dead-letter"
 _MINUTE_US = 60_000_000
@@ -57,7 +58,7 @@ def query(name: str, **relations: pa.Table) -> dict[str, npt.NDArray[Any]]:
 def fold_readings(state: LedgerState, rows: pa.Table) -> None:
     """Take rows of `iot.readings`, each counted once however often it is stored."""
     backfilled = _numbers(rows, "kafka_partition") == BACKFILLED
-    direct = _equal(rows, "source", DIRECT_SOURCE)
+    direct = np.logical_or.reduce([_equal(rows, "source", source) for source in DIRECT_SOURCES])
     repeated = _store(state.readings, rows)
     # No gateway tells of what is imported, either.
     for partition, offsets in _by_partition(rows, direct | backfilled):

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -41,6 +41,13 @@ def replay(
         int | None, typer.Option(min=1, help="Only the first N rows in event-time order.")
     ] = None,
     window: Annotated[int | None, typer.Option(min=1, help="Most readings in flight.")] = None,
+    on_conflict: Annotated[
+        Literal["keep", "replace", "both"] | None,
+        typer.Option(
+            help="What counts where a device has another value for the same time and metric; "
+            "by default as the mapping says."
+        ),
+    ] = None,
     give_up_after: Annotated[
         float, typer.Option(help="Seconds without any acknowledgement after which to stop.")
     ] = 120.0,
@@ -48,6 +55,8 @@ def replay(
 ) -> None:
     """Replay recorded CSV files as device readings; exit 1 unless every one was acknowledged."""
     plan = _plan(files, mapping, limit, device_prefix, (compress, shift_to_now, start))
+    if on_conflict:
+        plan = plan._replace(mapping=plan.mapping.model_copy(update={"on_conflict": on_conflict}))
     summary = _run(plan, via, tenant, _speed(speed), window, give_up_after)
     _show(summary, as_json)
     if not summary.complete:

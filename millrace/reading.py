@@ -1,7 +1,9 @@
 """The Reading: one message of one device, and its Avro form on the `telemetry` topic."""
 
 import struct
+from collections.abc import Iterator
 from functools import lru_cache
+from hashlib import blake2b
 from io import BytesIO
 from typing import Any, Final
 
@@ -10,6 +12,10 @@ from fastavro import schemaless_reader
 
 from millrace.contracts import avro_schema
 
+# Event ids that were made from the content of a reading, not by its device.
+CONTENT_ID: Final = "content-"
+# What a reading may declare of a conflict with another value for its device, time and metric.
+DECLARED: Final = ("keep", "replace")
 # The key of the clock's marks, which are of no tenant and no device, on topics that hold other records too.
 MARK_KEY: Final = b"/"
 
@@ -123,6 +129,50 @@ def _attributes(attributes: dict[str, str] | None) -> bytes:
     for name, value in attributes.items():
         parts += (_text(name), _text(value))
     return b"".join((*parts, _END))
+
+
+def content_id(
+    event_time: int,
+    metrics: dict[str, float],
+    location: Location | None = None,
+    attributes: dict[str, str] | None = None,
+) -> str:
+    """Return the event id of a reading whose device gave it none: the same for the same content, everywhere.
+
+    A hash of canonical bytes (docs/adr/0010-identity-comes-from-content.md): event time in milliseconds, names
+    in order, values as IEEE 754 doubles with -0.0 as 0.0. Tenant and device are not in it: they stand beside it.
+    """
+    content = b"".join(_canonical(event_time, metrics, location, attributes))
+    return CONTENT_ID + blake2b(content, digest_size=16).hexdigest()
+
+
+def declared_source(source: str, on_conflict: str | None) -> str:
+    """Return what a reading's `source` says: the protocol, behind what it declares for a conflict, if it does.
+
+    `both` is what happens to a reading that declares nothing, so it is not said.
+    """
+    return f"{on_conflict}:{source}" if on_conflict in DECLARED else source
+
+
+_big_double = struct.Struct(">d").pack
+_big_long = struct.Struct(">q").pack
+
+
+def _canonical(
+    event_time: int,
+    metrics: dict[str, float],
+    location: Location | None,
+    attributes: dict[str, str] | None,
+) -> Iterator[bytes]:
+    yield _big_long(event_time)
+    for name in sorted(metrics):
+        # -0.0 + 0.0 is 0.0.
+        yield b"m" + _known_text(name) + _big_double(metrics[name] + 0.0)
+    if location is not None:
+        yield b"l" + _big_double(location.lat + 0.0) + _big_double(location.lon + 0.0)
+        yield b"" if location.alt_m is None else b"h" + _big_double(location.alt_m + 0.0)
+    for name in sorted(attributes or ()):
+        yield b"a" + _text(name) + _text((attributes or {})[name])
 
 
 def identity(payload: bytes) -> str:

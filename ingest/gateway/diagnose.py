@@ -39,6 +39,7 @@ def _faults(value: dict[str, Any]) -> Iterator[Fault]:
     yield from _metrics(value)
     yield from _location(value.get("location"))
     yield from _attributes(value.get("attributes"))
+    yield from _on_conflict(value.get("on_conflict"))
 
 
 def _unknown_fields(value: dict[str, Any]) -> Iterator[Fault]:
@@ -106,6 +107,12 @@ def _attributes(value: Any) -> Iterator[Fault]:
     for name, text in value.items():
         if not isinstance(text, str) or max(len(name), len(text)) > edge.MAX_TEXT_CHARS:
             yield Fault(Reason.BAD_ATTRIBUTES, f"{_short(name)}: {_kind(text)}")
+
+
+def _on_conflict(value: Any) -> Iterator[Fault]:
+    if value is not None and value not in edge.ON_CONFLICT:
+        allowed = ", ".join(edge.ON_CONFLICT)
+        yield Fault(Reason.UNKNOWN_FIELD, f"on_conflict: {_short(value)} is none of {allowed}")
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

@@ -1,7 +1,7 @@
 """The edge format: JSON as devices send it, its limits and its typed decoders."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,10 @@ ID = re.compile(_ID)
 METRIC_NAME = re.compile(_METRIC_NAME)
 EVENT_ID = re.compile(_EVENT_ID)
 
+# What becomes of a reading whose device has another value for the same time and metric already.
+OnConflict = Literal["keep", "replace", "both"]
+ON_CONFLICT: Final = ("keep", "replace", "both")
+
 MetricName = Annotated[str, Meta(pattern=_METRIC_NAME)]
 Metrics = Annotated[dict[MetricName, float], Meta(min_length=1, max_length=MAX_METRICS)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
@@ -37,7 +41,11 @@ class EdgeLocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EdgeReading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One reading as a device sends it; `event_time` is epoch milliseconds or RFC 3339."""
+    """One reading as a device sends it; `event_time` is epoch milliseconds or RFC 3339.
+
+    `on_conflict` says what counts when the device has another value for the same time and metric; by default
+    both do.
+    """
 
     metrics: Metrics
     device_id: Annotated[str, Meta(pattern=_ID)] | None = None
@@ -45,6 +53,7 @@ class EdgeReading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     event_time: int | str | None = None
     location: EdgeLocation | None = None
     attributes: Attributes | None = None
+    on_conflict: OnConflict | None = None
 
 
 FIELDS = frozenset(EdgeReading.__struct_fields__)

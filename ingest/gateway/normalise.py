@@ -1,7 +1,6 @@
 """From the bytes a device sent to readings, and to rejections that say why and keep the bytes."""
 
 import re
-from hashlib import blake2b
 from uuid import uuid4
 
 import msgspec
@@ -12,7 +11,7 @@ from ingest.gateway.edge import EdgeReading
 from ingest.gateway.reasons import Reason
 from ingest.gateway.split import split
 from millrace.clock import from_iso
-from millrace.reading import Location, Reading
+from millrace.reading import Location, Reading, content_id, declared_source
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
 _DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -56,9 +55,9 @@ def normalise(payload: bytes, envelope: Envelope, now_ms: int) -> list[Reading |
     try:
         decoded = edge.decode_payload(payload)
         if isinstance(decoded, EdgeReading):
-            return [_reading(decoded, payload, envelope, now_ms)]
-        if decoded and not any(map(_needs_hash, decoded)):
-            return [_reading(element, b"", envelope, now_ms) for element in decoded]
+            return [_reading(decoded, envelope, now_ms)]
+        if decoded:
+            return [_reading(element, envelope, now_ms) for element in decoded]
     except (*_DECODE_ERRORS, _Refused):
         pass
     return _one_by_one(payload, envelope, now_ms)
@@ -95,7 +94,7 @@ def _element(index: int, element: bytes, envelope: Envelope, now_ms: int) -> Rea
     decoded: EdgeReading | None = None
     try:
         decoded = edge.decode_element(element)
-        return _reading(decoded, element, envelope, now_ms)
+        return _reading(decoded, envelope, now_ms)
     except _Refused as refused:
         fault = refused.fault
     except _DECODE_ERRORS as error:
@@ -106,18 +105,20 @@ def _element(index: int, element: bytes, envelope: Envelope, now_ms: int) -> Rea
     )
 
 
-def _reading(edge_reading: EdgeReading, element: bytes, envelope: Envelope, now_ms: int) -> Reading:
+def _reading(edge_reading: EdgeReading, envelope: Envelope, now_ms: int) -> Reading:
     place = edge_reading.location
+    location = Location(lat=place.lat, lon=place.lon, alt_m=place.alt_m) if place else None
+    event_time = _event_time(edge_reading.event_time, envelope.received_at, now_ms)
     return Reading(
         tenant=envelope.tenant,
         device_id=_device_id(edge_reading, envelope),
-        event_id=edge_reading.event_id or _event_id(edge_reading, element),
-        event_time=_event_time(edge_reading.event_time, envelope.received_at, now_ms),
+        event_id=edge_reading.event_id or _event_id(edge_reading, event_time, location),
+        event_time=event_time,
         metrics=edge_reading.metrics,
-        location=Location(lat=place.lat, lon=place.lon, alt_m=place.alt_m) if place else None,
+        location=location,
         attributes=edge_reading.attributes,
         received_at=envelope.received_at,
-        source=envelope.source,
+        source=declared_source(envelope.source, edge_reading.on_conflict),
     )
 
 
@@ -152,12 +153,8 @@ def _from_text(text: str) -> int:
         raise _Refused(Reason.BAD_EVENT_TIME, str(error)) from None
 
 
-def _needs_hash(edge_reading: EdgeReading) -> bool:
-    return edge_reading.event_id is None and edge_reading.event_time is not None
-
-
-def _event_id(edge_reading: EdgeReading, element: bytes) -> str:
-    if _needs_hash(edge_reading):
-        # The same bytes sent again must be recognised as the same event.
-        return blake2b(element.strip(), digest_size=16).hexdigest()
-    return uuid4().hex
+def _event_id(edge_reading: EdgeReading, event_time: int, location: Location | None) -> str:
+    if edge_reading.event_time is None:
+        # Nothing tells it from the next one: a constant value counts each time it is sent.
+        return uuid4().hex
+    return content_id(event_time, edge_reading.metrics, location, edge_reading.attributes)

@@ -161,6 +161,8 @@ class Mapping(Part):
     attributes: dict[str, Annotated[Attribute, BeforeValidator(_from_column)]] = {}
     location: Places = Places()
     on_empty: Literal["skip", "keep"] = "skip"
+    # When the device has another value for the same time and metric: which of them counts.
+    on_conflict: Literal["keep", "replace", "both"] = "replace"
 
 
 def shipped_mappings() -> list[str]:

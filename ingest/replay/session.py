@@ -78,7 +78,9 @@ def replay(
 
 
 def _messages(plan: Plan, name_device: bool) -> Iterator[Message]:
-    make = message_maker(plan.time, plan.prefix, name_device=name_device)
+    make = message_maker(
+        plan.time, plan.prefix, name_device=name_device, on_conflict=plan.mapping.on_conflict
+    )
     skip_empty = plan.mapping.on_empty == "skip"
     for record in merged(plan.files, plan.mapping, plan.limit):
         if record.metrics or not skip_empty:

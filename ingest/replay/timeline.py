@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ingest.replay.mapping import Mapping
 from ingest.replay.moments import time_reader
-from ingest.replay.rows import Record, Refuse, label_of, read_rows
+from ingest.replay.rows import Record, Refuse, read_rows
 from millrace.errors import MillraceError
 
 
@@ -36,7 +36,7 @@ class TimeTransform(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """Short name of this transform for event ids; empty when time is kept."""
+        """Short name of this transform; empty when time is kept."""
         if self == TimeTransform():
             return ""
         return blake2b(repr(tuple(self)).encode(), digest_size=4).hexdigest()
@@ -49,7 +49,6 @@ def merged(
 
     A row that cannot be read goes to `refuse`; without it the first one raises MillraceError.
     """
-    _refuse_same_labels(files, mapping)
     # One reader for all files: stations that share their hours share its cache.
     time_of = time_reader(mapping.time)
     streams = [read_rows(path, mapping, time_of, refuse) for path in files]
@@ -58,18 +57,6 @@ def merged(
 
 def _recorded_time(record: Record) -> int:
     return record.time_ms
-
-
-def _refuse_same_labels(files: Sequence[Path], mapping: Mapping) -> None:
-    seen: dict[str, Path] = {}
-    for path in files:
-        other = seen.setdefault(label_of(path, mapping), path)
-        if other is not path:
-            raise MillraceError(
-                f"{other} and {path} would share event ids, so one would pass as a duplicate",
-                where="FILE",
-                mend="Rename one, replay them apart, or set `label: folder-stem` in the mapping.",
-            )
 
 
 def survey(records: Iterable[Record]) -> Survey:

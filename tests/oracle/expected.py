@@ -50,6 +50,13 @@ def expect(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], 
     _run(connection, HERE / "expected.sql")
 
 
+def name_by_content(connection: duckdb.DuckDBPyConnection) -> None:
+    """Name readings of `expected_readings` and `actual_readings` by their content: the replay gives no ids."""
+    _run(connection, HERE / "by_content.sql")
+    connection.unregister("actual_readings")
+    connection.execute("CREATE TABLE actual_readings AS FROM named_readings")
+
+
 def expect_windows(connection: duckdb.DuckDBPyConnection, window_ms: int) -> None:
     """Make the table `expected_windows` for windows of `window_ms`."""
     _set(connection, "window_ms", window_ms)

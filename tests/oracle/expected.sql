@@ -34,3 +34,13 @@ JOIN expected_readings USING (device, event);
 
 -- A row without any metric is not sent.
 DELETE FROM expected_readings WHERE event_id NOT IN (SELECT event_id FROM expected_points);
+
+-- The same content again is the same reading: of rows that say the same one counts.
+CREATE TABLE content AS
+SELECT device_id, event_id, any_value(event_time_ms) AS event_time_ms, list({m: metric, v: value} ORDER BY metric) AS points
+FROM expected_points GROUP BY device_id, event_id;
+CREATE TABLE repeated AS
+SELECT event_id FROM content
+QUALIFY row_number() OVER (PARTITION BY device_id, event_time_ms, points ORDER BY event_id) > 1;
+DELETE FROM expected_points WHERE event_id IN (FROM repeated);
+DELETE FROM expected_readings WHERE event_id IN (FROM repeated);

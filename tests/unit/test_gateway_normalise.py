@@ -84,11 +84,44 @@ def test_the_future_ends_five_minutes_ahead(ahead_ms: int, taken: bool) -> None:
     assert isinstance(result, Reading) is taken
 
 
-def test_the_same_bytes_with_an_event_time_get_the_same_event_id() -> None:
-    raw = payload(event_time=NOW_MS)
-    assert one(raw).event_id == one(raw).event_id
-    assert one(raw).event_id == one(b"[" + raw + b"]").event_id
-    assert one(raw).event_id != one(payload(event_time=NOW_MS - 1)).event_id
+SAME_CONTENT = (
+    b'{"device_id":"d1","event_time":1767225600000,"metrics":{"a":1,"b":-0.0},"attributes":{"x":"1","y":"2"}}',
+    b' {"metrics":{"b":0.0,"a":1.0}, "event_time":"2026-01-01T01:00:00.000+01:00",'
+    b'"attributes":{"y":"2","x":"1"},"device_id":"d1"}\n',
+    b'[{"device_id":"d1","event_time":1767225600000,"metrics":{"a":10e-1,"b":0},"attributes":{"x":"1","y":"2"}}]',
+)
+
+
+@pytest.mark.parametrize("raw", SAME_CONTENT)
+def test_the_same_content_gets_the_same_event_id_however_it_is_written(raw: bytes) -> None:
+    assert one(raw).event_id == "content-a9e6244e018a7b7c2ab2d61602ea1b65"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"event_time": NOW_MS - 1},
+        {"metrics": {"t": 1.0000000000000002}},
+        {"metrics": {"u": 1.0}},
+        {"metrics": {"t": 1.0, "u": 1.0}},
+        {"attributes": {"a": "b"}},
+        {"location": {"lat": 1.0, "lon": 2.0}},
+        {"location": {"lat": 1.0, "lon": 2.0, "alt_m": 0.0}},
+    ],
+)
+def test_other_content_gets_another_event_id(other: dict[str, Any]) -> None:
+    plain = {"event_time": NOW_MS, "metrics": {"t": 1.0}}
+    assert one(payload(**plain)).event_id != one(payload(**plain | other)).event_id
+
+
+def test_a_reading_may_declare_what_becomes_of_another_value_for_its_time() -> None:
+    sources = [one(payload(on_conflict=name)).source for name in ("keep", "replace", "both")]
+    assert sources == ["keep:http", "replace:http", "http"]
+    rejection = refused(payload(on_conflict="newest"))
+    assert (rejection.reason, rejection.detail) == (
+        Reason.UNKNOWN_FIELD,
+        "on_conflict: 'newest' is none of keep, replace, both",
+    )
 
 
 def test_without_id_and_time_every_message_is_its_own_event() -> None:

@@ -161,3 +161,15 @@ def test_time_is_shifted_and_compressed_from_the_first_row_sent(tmp_path: Path) 
         ("machine:3~t", 2_000),
         ("machine:4~t", 6_500),
     ]
+
+
+@pytest.mark.replay
+def test_readings_without_an_id_are_compared_by_what_they_say(stored: duckdb.DuckDBPyConnection) -> None:
+    stored.execute("UPDATE actual_readings SET event_id = 'content-' || md5(event_id)")
+    assert reading_differences(stored) != []
+    stored.execute("ALTER TABLE actual_readings RENAME TO hidden; CREATE VIEW actual_readings AS FROM hidden")
+    stored.execute((ORACLE / "by_content.sql").read_text())
+    stored.execute("DROP VIEW actual_readings; CREATE TABLE actual_readings AS FROM named_readings")
+    assert reading_differences(stored) == []
+    stored.execute("UPDATE actual_readings SET metrics = MAP {'temperature_c': 1e-8::DOUBLE}")
+    assert reading_differences(stored) != []

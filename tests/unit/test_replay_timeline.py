@@ -16,6 +16,7 @@ MAPPING = Mapping.model_validate(
         "metrics": {"v": "v"},
     }
 )
+PLACES = [("export", 1), ("export", 2), ("export-copy", 1)]
 SPAN = Survey(rows=3, empty=0, out_of_order=0, first_ms=1_000_000, last_ms=8_200_000)
 
 
@@ -59,12 +60,9 @@ def test_rows_without_any_metric_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.replay
-def test_two_files_that_would_share_event_ids_are_refused(tmp_path: Path) -> None:
+def test_two_daily_exports_of_one_name_are_replayed_together(tmp_path: Path) -> None:
     files = [write(tmp_path / "x", "0.csv", 1), write(tmp_path / "y", "0.csv", 2)]
-    with pytest.raises(MillraceError, match="would share event ids"):
-        list(merged(files, MAPPING))
-    apart = MAPPING.model_copy(update={"label": "folder-stem"})
-    assert order(list(merged(files, apart))) == [("x-0", 1), ("y-0", 2)]
+    assert order(list(merged(files, MAPPING))) == [("0", 1), ("0", 2)]
 
 
 @pytest.mark.replay
@@ -98,17 +96,21 @@ def test_start_and_shift_to_now_exclude_each_other() -> None:
 
 
 @pytest.mark.replay
-def test_the_same_replay_has_the_same_event_ids_and_another_time_has_others() -> None:
-    record = Record("a", 7, 1_000, "d", {"v": 1.0}, None, None)
+def test_a_message_says_nothing_of_the_file_and_the_row_it_came_from() -> None:
+    make = message_maker(TimeTransform(), "p-", name_device=False)
+    found = {make(Record(*place, 1_000, "d", {"v": 1.0}, None, None)).payload for place in PLACES}
+    assert found == {b'{"event_time":1000,"metrics":{"v":1.0}}'}
 
-    def payload(time: TimeTransform) -> bytes:
-        return message_maker(time, "p-", name_device=False)(record).payload
 
-    assert payload(TimeTransform()) == b'{"event_id":"a:7","event_time":1000,"metrics":{"v":1.0}}'
-    shifted = TimeTransform(1_000, 9_000, 1)
-    assert payload(shifted) == payload(shifted)
-    assert b'"event_id":"a:7~' in payload(shifted)
-    assert len({payload(TimeTransform(1_000, 9_000, factor)) for factor in (1, 2, 3600)}) == 3
+@pytest.mark.replay
+def test_a_replay_declares_what_becomes_of_other_values_unless_its_times_are_made_up() -> None:
+    def payload(compress: int, on_conflict: str) -> bytes:
+        time = TimeTransform(0, 0, compress)
+        make = message_maker(time, "", name_device=False, on_conflict=on_conflict)
+        return make(Record("a", 1, 1_000, "d", {"v": 1.0}, None, None)).payload
+
+    assert payload(1, "replace").endswith(b',"on_conflict":"replace"}')
+    assert b"on_conflict" not in payload(2, "replace") + payload(1, "both")
 
 
 @pytest.mark.replay
