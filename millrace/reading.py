@@ -137,17 +137,17 @@ def content_id(
     location: Location | None = None,
     attributes: dict[str, str] | None = None,
 ) -> str:
-    """Return the event id of a reading whose device gave it none: the same for the same content, everywhere.
+    """Return the event id of a reading whose device gave it none: the same content has the same.
 
-    A hash of canonical bytes (docs/adr/0010-identity-comes-from-content.md): event time in milliseconds, names
-    in order, values as IEEE 754 doubles with -0.0 as 0.0. Tenant and device are not in it: they stand beside it.
+    A hash of canonical bytes (docs/adr/0010-identity-comes-from-content.md): event time in milliseconds,
+    names in order, values as IEEE 754 doubles with -0.0 as 0.0. Tenant and device stand beside it.
     """
     content = b"".join(_canonical(event_time, metrics, location, attributes))
     return CONTENT_ID + blake2b(content, digest_size=16).hexdigest()
 
 
 def declared_source(source: str, on_conflict: str | None) -> str:
-    """Return what a reading's `source` says: the protocol, behind what it declares for a conflict, if it does.
+    """Return what `source` says of a reading: the protocol, behind what it declares for a conflict.
 
     `both` is what happens to a reading that declares nothing, so it is not said.
     """

@@ -10,13 +10,14 @@ from millrace.reading import DECLARED, Location
 
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The JSON of one reading, without an event id: the gateway makes one from the content.
+    """The JSON of one reading; without an event id the gateway makes one from the content.
 
     `device_id` stays out where the address names it.
     """
 
     event_time: int
     metrics: dict[str, float]
+    event_id: str | None = None
     device_id: str | None = None
     location: Location | None = None
     attributes: dict[str, str] | None = None

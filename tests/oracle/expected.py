@@ -51,7 +51,7 @@ def expect(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], 
 
 
 def name_by_content(connection: duckdb.DuckDBPyConnection) -> None:
-    """Name readings of `expected_readings` and `actual_readings` by their content: the replay gives no ids."""
+    """Name `expected_readings` and `actual_readings` by their content: the replay gives no ids."""
     _run(connection, HERE / "by_content.sql")
     connection.unregister("actual_readings")
     connection.execute("CREATE TABLE actual_readings AS FROM named_readings")
