@@ -71,6 +71,9 @@ class Comment(Answer):
     made_at: IsoTime
 
 
+WaitsFor = Literal["group_wait", "snooze", "retry", "delivery"]
+
+
 class Told(Answer):
     """A message about the alert, alone or with others of its rule and site."""
 
@@ -80,6 +83,12 @@ class Told(Answer):
     state: Literal["pending", "sent", "failed", "dead"]
     attempts: int
     next_attempt_at: IsoTime
+    waits_for: WaitsFor | None = Field(
+        description="Why it is not sent yet. group_wait: alerts of its rule and site are gathered until "
+        "`next_attempt_at`; snooze: the alert is snoozed until then; retry: it failed and is tried again "
+        "then; delivery: it is due, and its channel takes it next. Null: nothing is to come."
+    )
+    group_wait_s: int = Field(description="Seconds it was held back for more alerts of its rule and site.")
     last_error: str | None
     created_at: IsoTime
     sent_at: IsoTime | None

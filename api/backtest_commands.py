@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from api.asking import ask
+from api.asking import ask, path_of, time_text
 from millrace.errors import MillraceError
 from millrace.output import Column, print_table
+from millrace.phrases import counted
 
 app = typer.Typer()
 
@@ -39,7 +40,7 @@ def backtest(
     asked = {"from": from_, "to": to, "version": version, "tenant": tenant}
     draft = None if file is None else _draft(name, file)
     with _waiting(f"judging the past by {name}", hidden=as_json):
-        found = ask("POST", f"/rules/{name}/backtest", asked, body=draft, patience_s=_PATIENCE_S)
+        found = ask("POST", path_of("rules", name, "backtest"), asked, body=draft, patience_s=_PATIENCE_S)
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -57,7 +58,7 @@ def compare(
 ) -> None:
     """Lay the alerts of two rules side by side: what both saw, and what only one of them did."""
     asked = {"with": other, "from": from_, "to": to, "tenant": tenant}
-    found = ask("GET", f"/rules/{name}/comparison", asked)
+    found = ask("GET", path_of("rules", name, "comparison"), asked)
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -116,13 +117,14 @@ def _fired_cells(one: Any) -> tuple[str, ...]:
 def _show_comparison(found: Any) -> None:
     both = found["both"]
     typer.echo(f"{found['says']}, from {found['from']} to {found['to']}")
-    typer.echo(
-        f"both: {both['first_alerts']:,} alerts of {found['first']} and {both['second_alerts']:,} of "
-        f"{found['second']} on {both['devices']:,} devices"
-    )
+    first = f"{counted(both['first_alerts'], 'alert')} of {found['first']}"
+    second = f"{both['second_alerts']:,} of {found['second']}"
+    typer.echo(f"both: {first} and {second} on {counted(both['devices'], 'device')}")
     for side in ("first", "second"):
         part = found[f"only_{side}"]
-        typer.echo(f"only {found[side]}: {part['alerts']:,} on {part['devices']:,} devices")
+        typer.echo(
+            f"only {found[side]}: {counted(part['alerts'], 'alert')} on {counted(part['devices'], 'device')}"
+        )
         _table(part["instances"], ("device", "severity", "onset UTC", "over after", "alert"), _compared_cells)
 
 
@@ -131,8 +133,7 @@ def _compared_cells(one: Any) -> tuple[str, ...]:
 
 
 def _cells(one: Any) -> tuple[str, ...]:
-    onset = one["onset"].replace("T", " ").removesuffix("Z").removesuffix(".000")
-    return one["device_id"], one["severity"], onset
+    return one["device_id"], one["severity"], time_text(one["onset"])
 
 
 def _after(one: Any, name: str) -> str:

@@ -10,12 +10,29 @@ ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
 State = Literal["pending", "sent", "failed", "dead"]
 
 
+GroupWait = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=3600,
+        description="Seconds in which alerts of one rule and site are gathered into one message before it is "
+        "sent; alerts of devices without a site are sent at once.",
+    ),
+]
+GroupWaitCritical = Annotated[
+    int,
+    Field(ge=0, le=3600, description="The same for critical alerts, but for the message that they are over."),
+]
+
+
 class ChannelRequest(Answer):
     """A channel as it is to be; `GET /channel-kinds` says what settings and secret a kind has."""
 
     kind: str = Field(max_length=32, examples=["webhook"])
     about: str = Field(default="", max_length=500, pattern=r"^[^\x00]*$")
     enabled: bool = Field(default=True, description="A channel switched off takes no notifications.")
+    group_wait_s: GroupWait = 30
+    group_wait_critical_s: GroupWaitCritical = 0
     settings: dict[str, Any] = Field(default={}, examples=[{"url": "https://example.com/alerts"}])
     secret: dict[str, Any] | None = Field(
         default=None, description="Stored encrypted and never shown; left out, the one it has stays."
@@ -41,6 +58,11 @@ class Channel(Answer):
     enabled: bool
     settings: dict[str, Any]
     has_secret: bool
+    group_wait_s: GroupWait
+    group_wait_critical_s: GroupWaitCritical
+    private_allowed: bool = Field(
+        description="May reach private addresses and plain http; `millrace channels allow` permits it."
+    )
     updated_at: IsoTime
     updated_by: str
     health: ChannelHealth
@@ -94,6 +116,7 @@ class Notification(Answer):
     state: State
     attempts: int
     next_attempt_at: IsoTime | None = Field(description="Null when there is no more to come.")
+    group_wait_s: int = Field(description="Seconds it was held back for more alerts of its rule and site.")
     last_error: str | None
     created_at: IsoTime
     sent_at: IsoTime | None

@@ -8,6 +8,7 @@ from api import (
     alert_commands,
     aws_commands,
     backtest_commands,
+    channel_commands,
     data_commands,
     dead_letter_commands,
     device_commands,
@@ -27,6 +28,7 @@ rule_commands.app.add_typer(aws_commands.app)
 alert_commands.app.add_typer(explanation_commands.app)
 app.add_typer(rule_commands.app, name="rules")
 app.add_typer(alert_commands.app, name="alerts")
+app.add_typer(channel_commands.app, name="channels")
 
 
 @app.command()

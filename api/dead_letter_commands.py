@@ -1,15 +1,16 @@
 """`millrace dead-letters`: browse what the gateway refused and replay it; asks the API of this stack."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from api.asking import ask, path_of, print_answer, print_more, time_text
 from millrace.errors import MillraceError
-from millrace.settings import settings
+from millrace.output import Column, left, print_lines, print_table, right
 
+_PATIENCE_S = 300
 app = typer.Typer(no_args_is_help=True, help="What the gateway refused: browse it, mend it, replay it once.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -44,7 +45,7 @@ def list_letters(
     """List dead letters, newest first."""
     asked = {"reason": reason, "device": device, "source": source, "from": from_, "to": to}
     found = _ask("GET", "", asked | {"tenant": tenant, "limit": limit, "cursor": cursor})
-    _show(found, as_json, _page)
+    print_answer(found, as_json, _show_page)
 
 
 @app.command()
@@ -59,7 +60,7 @@ def summary(
 ) -> None:
     """Count dead letters by reason and source."""
     asked = {"reason": reason, "device": device, "source": source, "from": from_, "to": to}
-    _show(_ask("GET", "/summary", asked | {"tenant": tenant}), as_json, _counts)
+    print_answer(_ask("GET", "/summary", asked | {"tenant": tenant}), as_json, _show_counts)
 
 
 @app.command()
@@ -69,7 +70,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one dead letter with its bytes, what its reason means and what to do."""
-    _show(_ask("GET", f"/{dead_letter_id}", {"tenant": tenant}), as_json, _letter)
+    print_answer(_ask("GET", path_of(dead_letter_id), {"tenant": tenant}), as_json, _show_letter)
 
 
 @app.command()
@@ -93,7 +94,8 @@ def replay(
     asked = {"tenant": tenant, "dry_run": dry_run}
     if body is not None:
         request = {"body": _read(body), "fixes": fixes}
-        _show(_ask("POST", f"/{_only(ids)}/replay", asked, request), as_json, lambda one: [_outcome(one)])
+        found = _ask("POST", path_of(_only(ids), "replay"), asked, request)
+        print_answer(found, as_json, lambda one: _show_outcomes([one]))
         return
     if not ids and not (reason or device or source):
         raise MillraceError(
@@ -102,7 +104,7 @@ def replay(
     chosen: dict[str, Any] = {"reason": reason, "device": device, "source": source, "from": from_, "to": to}
     selection = {"ids": ids} if ids else {"filter": chosen}
     found = _ask("POST", "/replay", asked | {"limit": limit, "cursor": cursor}, selection | {"fixes": fixes})
-    _show(found, as_json, _report)
+    print_answer(found, as_json, _show_report)
 
 
 def parse_fix(text: str) -> dict[str, Any]:
@@ -145,67 +147,64 @@ def _only(ids: list[str] | None) -> str:
 
 
 def _ask(method: str, path: str, asked: dict[str, Any], request: Any = None) -> Any:
-    import httpx
-
-    address = f"http://{settings().address('api')}/dead-letters{path}"
-    parameters = {name: value for name, value in asked.items() if value is not None}
-    try:
-        reply = httpx.request(method, address, params=parameters, json=request, timeout=300, trust_env=False)
-    except httpx.HTTPError as error:
-        raise MillraceError(
-            f"the API does not answer: {type(error).__name__}", where=address, mend="`millrace up` starts it."
-        ) from None
-    found = reply.json()
-    if reply.is_error:
-        raise MillraceError(found["detail"].rstrip("."), where=found["where"], mend=found["mend"])
-    return found
+    return ask(method, f"/dead-letters{path}", asked, body=request, patience_s=_PATIENCE_S)
 
 
-def _show(found: Any, as_json: bool, lines: Callable[[Any], list[str]]) -> None:
-    typer.echo(json.dumps(found) if as_json else _harmless("\n".join(lines(found))))
+def _show_page(found: Any) -> None:
+    if found["dead_letters"]:
+        _show_letters(found["dead_letters"])
+    else:
+        print_lines(["no dead letters"])
+    print_more(found)
 
 
-def _harmless(text: str) -> str:
-    # What a device sent must not steer the terminal it is shown on.
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)
-
-
-def _page(found: Any) -> list[str]:
-    rows = [_line(letter) for letter in found["dead_letters"]]
-    more = [f"more: --cursor {found['next_cursor']}"] if found["next_cursor"] else []
-    return (rows or ["no dead letters"]) + more
-
-
-def _line(letter: Any) -> str:
-    replayed = letter["replay"]["state"] if letter["replay"] else "-"
-    device = letter["device_id"] or "-"
-    return (
-        f"{letter['dead_letter_id']:>10}  {letter['received_at']}  {letter['reason']:<20} {device:<20} "
-        f"{letter['source']:<5} {replayed:<9} {letter['detail']}"
+def _show_letters(letters: list[Any]) -> None:
+    columns = (
+        *left("id", "received UTC", "reason", "device", "source", "replay"),
+        Column("detail", wraps=True),
     )
+    print_table(columns, map(_letter_row, letters))
 
 
-def _counts(found: Any) -> list[str]:
-    rows = [f"{c['count']:>10}  {c['reason']:<20} {c['source']:<6} {c['meaning']}" for c in found["counts"]]
-    return [*rows, f"{found['total']:>10}  in all"]
+def _letter_row(letter: Any) -> tuple[str, ...]:
+    replayed = letter["replay"]["state"] if letter["replay"] else "-"
+    names = (letter["dead_letter_id"], time_text(letter["received_at"]), letter["reason"])
+    return (*names, letter["device_id"] or "-", letter["source"], replayed, letter["detail"])
 
 
-def _letter(found: Any) -> list[str]:
+def _show_counts(found: Any) -> None:
+    columns = (*right("count"), *left("reason", "source"), Column("meaning", wraps=True))
+    rows = [(f"{one['count']:,}", one["reason"], one["source"], one["meaning"]) for one in found["counts"]]
+    print_table(columns, rows, total=(f"{found['total']:,}", "in all", "", ""))
+
+
+def _show_letter(found: Any) -> None:
+    _show_letters([found])
     original = found["original"]["text"]
     body = f"base64 {found['original']['base64']}" if original is None else original
-    return [_line(found), "", found["meaning"], found["mend"], "", body]
+    print_lines(["", found["meaning"], found["mend"], "", *body.splitlines()])
 
 
-def _outcome(one: Any) -> str:
-    again = " (earlier)" if one["repeated"] else ""
-    why = f"  {one['reason'] or ''} {one['detail'] or ''}".rstrip()
-    return f"{one['dead_letter_id']:>10}  {one['outcome']}{again}{why}"
+def _show_outcomes(outcomes: list[Any]) -> None:
+    columns = (*left("id", "outcome", "reason"), Column("detail", wraps=True))
+    rows = [
+        (
+            one["dead_letter_id"],
+            f"{one['outcome']} (earlier)" if one["repeated"] else one["outcome"],
+            one["reason"] or "",
+            one["detail"] or "",
+        )
+        for one in outcomes
+    ]
+    print_table(columns, rows)
 
 
-def _report(found: Any) -> list[str]:
-    lines = [_outcome(one) for one in found["outcomes"]]
-    lines += [f"{dead_letter_id:>10}  unknown" for dead_letter_id in found["unknown_ids"]]
-    lines += [f"stopped: {found['stopped']}; the same command goes on"] if found["stopped"] else []
-    lines += [f"more: --cursor {found['next_cursor']}"] if found["next_cursor"] else []
-    counts = ", ".join(f"{count} {word}" for word, count in found["counts"].items())
-    return [*lines, counts or "nothing to replay"]
+def _show_report(found: Any) -> None:
+    if found["outcomes"]:
+        _show_outcomes(found["outcomes"])
+    print_lines(f"{dead_letter_id}  unknown" for dead_letter_id in found["unknown_ids"])
+    if found["stopped"]:
+        print_lines([f"stopped: {found['stopped']}; the same command goes on"])
+    print_more(found)
+    counts = ", ".join(f"{count:,} {word}" for word, count in found["counts"].items())
+    print_lines([counts or "nothing to replay"])

@@ -1,12 +1,11 @@
 """`millrace devices sessions` and `events`: a device's history; asks the API of this stack."""
 
-import json
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from api.asking import ask
+from api.asking import ask, path_of, print_answer, print_more, time_text
+from millrace.output import Column, left, print_lines, print_table, right
 
 app = typer.Typer()
 Device = Annotated[str, typer.Argument(help="Device.")]
@@ -30,9 +29,9 @@ def sessions(
 ) -> None:
     """List a device's sessions, the latest first."""
     asked = {"from": from_, "to": to, "tenant": tenant, "limit": limit, "cursor": cursor}
-    found = ask("GET", f"/devices/{quote(device, safe='')}/sessions", asked)
-    opening = [f"{found['open_since']}  open"] if found["open_since"] and not cursor else []
-    _show(found, [*opening, *map(_session, found["sessions"])], "no sessions", as_json)
+    found = ask("GET", path_of("devices", device, "sessions"), asked)
+    opening = [] if cursor is not None or not found["open_since"] else [_open_session(found["open_since"])]
+    print_answer(found, as_json, lambda one: _show_sessions(one, opening))
 
 
 @app.command()
@@ -47,27 +46,39 @@ def events(
 ) -> None:
     """List what happened to a device, the latest first."""
     asked = {"from": from_, "to": to, "tenant": tenant, "limit": limit, "cursor": cursor}
-    found = ask("GET", f"/devices/{quote(device, safe='')}/events", asked)
-    _show(found, list(map(_event, found["events"])), "no events", as_json)
+    found = ask("GET", path_of("devices", device, "events"), asked)
+    print_answer(found, as_json, _show_events)
 
 
-def _show(found: Any, lines: list[str], nothing: str, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(found))
+def _show_sessions(found: Any, opening: list[tuple[str, ...]]) -> None:
+    rows = [*opening, *map(_session, found["sessions"])]
+    if not rows:
+        print_lines(["no sessions"])
         return
-    for line in lines or [nothing]:
-        typer.echo(line)
-    if found["next_cursor"]:
-        typer.echo(f"more: --cursor {found['next_cursor']}")
+    columns = (*left("from UTC", "to UTC"), *right("readings", "gaps", "late", "revision"))
+    print_table(columns, rows)
+    print_more(found)
 
 
-def _session(one: Any) -> str:
-    late = f", {one['late_count']} late" if one["late_count"] else ""
-    corrected = f"  revision {one['revision']}" if one["revision"] else ""
-    span = f"{one['session_start']} to {one['session_end']}"
-    return f"{span}  {one['readings']} readings, {one['gaps']} gaps{late}{corrected}"
+def _open_session(since: str) -> tuple[str, ...]:
+    return time_text(since), "open", "", "", "", ""
 
 
-def _event(one: Any) -> str:
+def _session(one: Any) -> tuple[str, ...]:
+    figures = (f"{one[name]:,}" for name in ("readings", "gaps", "late_count", "revision"))
+    return time_text(one["session_start"]), time_text(one["session_end"]), *figures
+
+
+def _show_events(found: Any) -> None:
+    if not found["events"]:
+        print_lines(["no events"])
+        return
+    rows = list(map(_event, found["events"]))
+    columns = (*left("time UTC", "event", "cause", "part of"), Column("details", wraps=True))
+    print_table(columns, rows)
+    print_more(found)
+
+
+def _event(one: Any) -> tuple[str, ...]:
     details = ", ".join(f"{name} {value}" for name, value in one["details"].items())
-    return f"{one['event_time']}  {one['type']:<10} {one['cause']:<16} {details}".rstrip()
+    return time_text(one["event_time"]), one["type"], one["cause"], one["part_of"] or "", details

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from api.asking import ask
+from api.asking import ask, path_of, time_text
 from millrace.output import Column, print_table
 from millrace.phrases import figure_text
 
@@ -25,7 +25,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Explain an alert: the readings around it, what else was unusual, the neighbours, and the past."""
-    found = ask("GET", f"/alerts/{alert_id}/explanation", {"snapshot": snapshot, "tenant": tenant})
+    found = ask("GET", path_of("alerts", alert_id, "explanation"), {"snapshot": snapshot, "tenant": tenant})
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -37,7 +37,7 @@ def _show(found: Any) -> None:
     place = f"{alert['site']}/{alert['device_id']}" if alert["site"] else alert["device_id"]
     typer.echo(
         f"{place}: {alert['rule']} v{alert['rule_version']}, {alert['severity']}, {alert['state']}, "
-        f"since {_time(alert['onset'])}"
+        f"since {time_text(alert['onset'])}"
     )
     for line in found["summary"]:
         typer.echo(f"  {line}")
@@ -85,7 +85,7 @@ def _show_readings(found: Any) -> None:
     rows = (
         (
             ">" if one["time_ms"] >= onset_ms else "",
-            _time(one["time"]),
+            time_text(one["time"]),
             *(figure_text(one["metrics"][name]) if name in one["metrics"] else "" for name in metrics),
             "late" if one["late"] else "",
         )
@@ -106,7 +106,7 @@ def _chosen(found: Any, shown: Iterable[Any]) -> list[str]:
 
 def _show_similar(found: Sequence[Any]) -> None:
     rows = (
-        (_time(one["onset"]), one["device_id"], one["severity"], one["ended"], one["last_comment"] or "")
+        (time_text(one["onset"]), one["device_id"], one["severity"], one["ended"], one["last_comment"] or "")
         for one in found
     )
     if found:
@@ -115,7 +115,7 @@ def _show_similar(found: Sequence[Any]) -> None:
 
 def _show_data(found: Any) -> None:
     if found["commit"]:
-        snapshot, at = found["commit"]["snapshot_id"], _time(found["commit"]["committed"])
+        snapshot, at = found["commit"]["snapshot_id"], time_text(found["commit"]["committed"])
         typer.echo(f"When it was raised the data was at snapshot {snapshot}, committed {at}:")
         typer.echo(f"  GET {found['explanation_path']}")
     typer.echo(f"Series: GET {found['series_path']}")
@@ -124,7 +124,3 @@ def _show_data(found: Any) -> None:
 def _table(title: str, headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     columns = [Column(heading, wraps=heading == "last comment") for heading in headings]
     print_table(columns, rows, title=title)
-
-
-def _time(iso: str) -> str:
-    return iso.removesuffix("Z").removesuffix(".000").replace("T", " ")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.asking import ask
+from api.asking import ask, path_of, print_answer, time_text
 from millrace.errors import MillraceError
+from millrace.output import Column, left, print_table
+from millrace.phrases import counted
 
 if TYPE_CHECKING:
     from udfs.rules.model import Rule
@@ -34,13 +36,7 @@ def list_rules(
     while page["next_cursor"]:
         page = ask("GET", "/rules", asked | {"cursor": page["next_cursor"]})
         found += page["rules"]
-    if as_json:
-        typer.echo(json.dumps(found))
-        return
-    for rule in found:
-        typer.echo(_line(rule))
-    if not found:
-        typer.echo("no rules: `millrace rules import rules/` brings some to begin with")
+    print_answer(found, as_json, _show_rules)
 
 
 @app.command()
@@ -51,13 +47,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one rule as YAML, with its version and who wrote it."""
-    path = f"/rules/{name}/versions" if versions else f"/rules/{name}"
+    path = path_of("rules", name, "versions") if versions else path_of("rules", name)
     found = ask("GET", path, {"tenant": tenant})
     if as_json:
         typer.echo(json.dumps(found))
     elif versions:
-        for one in found["versions"]:
-            typer.echo(f"{one['version']:>6}  {one['made_at']}  {one['state']:<9} {one['made_by']}")
+        _show_versions(found["versions"])
     else:
         typer.echo(f"# version {found['version']} of {found['updated_at']} by {found['updated_by']}")
         typer.echo(_yaml(found["definition"]), nl=False)
@@ -100,21 +95,29 @@ def export_rules(
 
 
 @app.command()
-def enable(names: Names, tenant: Tenant = None) -> None:
+def delete(names: Names, tenant: Tenant = None) -> None:
+    """Delete rules, which clears their alerts; their versions stay readable."""
+    for name in names:
+        ask("DELETE", path_of("rules", name), {"tenant": tenant})
+        typer.echo(f"rule {name} is deleted")
+
+
+@app.command()
+def enable(names: Names, tenant: Tenant = None, as_json: Json = False) -> None:
     """Put rules in force: they raise alerts and tell people."""
-    _set_state(names, "enabled", tenant)
+    _set_state(names, "enabled", tenant, as_json)
 
 
 @app.command()
-def shadow(names: Names, tenant: Tenant = None) -> None:
+def shadow(names: Names, tenant: Tenant = None, as_json: Json = False) -> None:
     """Let rules only watch: they raise alerts of which nobody is told."""
-    _set_state(names, "shadow", tenant)
+    _set_state(names, "shadow", tenant, as_json)
 
 
 @app.command()
-def disable(names: Names, tenant: Tenant = None) -> None:
+def disable(names: Names, tenant: Tenant = None, as_json: Json = False) -> None:
     """Take rules out of force; their alerts are cleared."""
-    _set_state(names, "disabled", tenant)
+    _set_state(names, "disabled", tenant, as_json)
 
 
 @app.command()
@@ -130,7 +133,7 @@ def test(places: Places, as_json: Json = False) -> None:
         for name, found in failed.items():
             for failure in found:
                 typer.echo(f"{name}: {failure.example}: {failure.what}")
-        typer.echo(f"{len(rules)} rules, {sum(map(_examples, rules))} examples, {len(failed)} rules fail")
+        typer.echo(_summary(len(rules), sum(map(_examples, rules)), len(failed)))
     if failed:
         raise typer.Exit(1)
 
@@ -153,13 +156,20 @@ def read_places(places: list[Path]) -> "list[Rule]":
     return rules
 
 
-def _set_state(names: list[str], state: str, tenant: str | None) -> None:
+def _summary(rules: int, examples: int, failed: int) -> str:
+    fail = "fails" if failed == 1 else "fail"
+    return f"{counted(rules, 'rule')}, {counted(examples, 'example')}, {counted(failed, 'rule')} {fail}"
+
+
+def _set_state(names: list[str], state: str, tenant: str | None, as_json: bool) -> None:
+    changed = []
     for name in names:
-        found = ask("GET", f"/rules/{name}", {"tenant": tenant})
+        found = ask("GET", path_of("rules", name), {"tenant": tenant})
         headers = {"If-Match": f'"{found["version"]}"'}
         body = found["definition"] | {"state": state}
-        found = ask("PUT", f"/rules/{name}", {"tenant": tenant}, body=body, headers=headers)
-        typer.echo(_line(found))
+        changed.append(ask("PUT", path_of("rules", name), {"tenant": tenant}, body=body, headers=headers))
+    print_answer(changed, as_json, _show_rules)
+    for found in changed:
         _warn(found)
 
 
@@ -174,11 +184,23 @@ def _yaml(definition: dict[str, Any]) -> str:
     return write_rules([parse_rule(definition)])
 
 
-def _line(rule: Any) -> str:
-    return (
-        f"{rule['rule']:<32} v{rule['version']:<4} {rule['state']:<9} {rule['severity']:<9} "
-        f"{rule['kind']:<16} {rule['about']}"
-    ).rstrip()
+def _show_rules(rules: list[Any]) -> None:
+    if not rules:
+        typer.echo("no rules: `millrace rules import rules/` brings some to begin with")
+        return
+    columns = (*left("rule", "version", "state", "severity", "kind"), Column("about", wraps=True))
+    rows = [
+        (one["rule"], f"v{one['version']}", one["state"], one["severity"], one["kind"], one["about"])
+        for one in rules
+    ]
+    print_table(columns, rows)
+
+
+def _show_versions(versions: list[Any]) -> None:
+    rows = [
+        (f"v{one['version']}", time_text(one["made_at"]), one["state"], one["made_by"]) for one in versions
+    ]
+    print_table(left("version", "made UTC", "state", "by"), rows)
 
 
 def _warn(found: Any) -> None:

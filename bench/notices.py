@@ -1,20 +1,18 @@
-"""A channel of a trial: a real HTTP receiver of this machine, and a notifier that may reach it."""
+"""A channel of a trial: a real HTTP receiver of this machine, which the channel may reach."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import httpx
 import msgspec
 
-from bench.drain import supervisor
 from bench.stored import wait_until
+from catalog.channel_store import ChannelStore
+from catalog.migrations import connect
 from millrace.settings import Settings
 from tests.integration.notify_services import SIGNING, Receiver
 
@@ -75,31 +73,13 @@ def channel(settings: Settings, name: str) -> Iterator[Channel]:
         "secret": {"signing_secret": SIGNING},
     }
     try:
-        with _notifying(settings, name):
-            httpx.put(place, json=asked, params=tenant, timeout=_TIMEOUT_S).raise_for_status()
-            yield Channel(name, receiver)
-            httpx.delete(place, params=tenant, timeout=_TIMEOUT_S).raise_for_status()
+        with connect(settings) as registry:
+            ChannelStore(registry, settings.tenant).set_private(name, True, "bench", datetime.now(UTC))
+        httpx.put(place, json=asked, params=tenant, timeout=_TIMEOUT_S).raise_for_status()
+        yield Channel(name, receiver)
+        httpx.delete(place, params=tenant, timeout=_TIMEOUT_S).raise_for_status()
     finally:
         receiver.close()
-
-
-@contextmanager
-def _notifying(settings: Settings, name: str) -> Iterator[None]:
-    leave = {"MILLRACE_NOTIFY__PRIVATE_CHANNELS": json.dumps([f"{settings.tenant}/{name}"])}
-    supervisor(settings, "stop", "notifier")
-    with (settings.folder / "notifier-of-a-trial.log").open("ab") as log:
-        notifier = subprocess.Popen(
-            [sys.executable, "-m", "api.notifier"],
-            env={**os.environ, **settings.environment(), **leave},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield
-    finally:
-        notifier.terminate()
-        notifier.wait(_TIMEOUT_S)
-        supervisor(settings, "start", "notifier")
 
 
 def judge_notices(notices: list[Notice], alert_ids: set[str]) -> list[str]:

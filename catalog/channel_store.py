@@ -33,8 +33,11 @@ class StoredChannel(NamedTuple):
     settings: dict[str, Any]
     secret: bytes | None
     enabled: bool
+    group_wait_s: int
+    group_wait_critical_s: int
     updated_at: datetime
     updated_by: str
+    private_allowed: bool
 
 
 class ChannelEntry(NamedTuple):
@@ -46,6 +49,8 @@ class ChannelEntry(NamedTuple):
     settings: Mapping[str, Any]
     secret: bytes | None
     enabled: bool
+    group_wait_s: int
+    group_wait_critical_s: int
 
 
 class ChannelHealth(NamedTuple):
@@ -89,7 +94,8 @@ class ChannelStore:
             known = self.find(entry.channel)
             fields = entry._asdict() | {"settings": Jsonb(entry.settings), "at": at, "actor": actor}
             self._run("put", **fields)
-            told = {"kind": entry.kind, "settings": entry.settings, "enabled": entry.enabled}
+            shown = ("kind", "settings", "enabled", "group_wait_s", "group_wait_critical_s")
+            told = {name: getattr(entry, name) for name in shown}
             renewed = {"secret": "changed"} if known and known.secret != entry.secret else {}
             self.note(entry.channel, "change" if known else "create", told | renewed, actor, at)
         return known is None
@@ -107,7 +113,29 @@ class ChannelStore:
                 )
             self._run("give_up", channel=channel)
             self._run("delete", channel=channel)
+            self._run("forbid_private", channel=channel)
             self.note(channel, "delete", {}, actor, at)
+
+    def allows_private(self, channel: str) -> bool:
+        """Tell whether a channel, which need not exist yet, may reach private addresses and plain http."""
+        return bool(self._rows("allows_private", channel=channel))
+
+    def allowed_private(self) -> list[str]:
+        """Return the names of channels that may reach private addresses, by name."""
+        return [str(row["channel"]) for row in self._rows("allowed_private")]
+
+    def set_private(self, channel: str, allowed: bool, actor: str, at: datetime) -> bool:
+        """Allow or forbid a channel to reach private addresses; tell whether that changed anything.
+
+        It is for whoever runs the stack: no request of a tenant may come here.
+        """
+        with self.connection.transaction():
+            if self.allows_private(channel) == allowed:
+                return False
+            action = "allow_private" if allowed else "forbid_private"
+            self._run(action, channel=channel, actor=actor, at=at)
+            self.note(channel, action, {}, actor, at)
+        return True
 
     def rules(self, channel: str) -> Sequence[str]:
         """Return the rules that name a channel."""

@@ -33,6 +33,7 @@ class Claim(NamedTuple):
     settings: dict[str, Any]
     secret: bytes | None
     enabled: bool
+    private_allowed: bool
 
     @property
     def name(self) -> ChannelName:

@@ -11,8 +11,6 @@ from catalog.statements import statements
 
 Reason = Literal["raised", "escalated", "unacknowledged", "cleared"]
 Row = Mapping[str, Any]
-# Alerts of one rule and site within this time are one message.
-COLLECT: Final = timedelta(seconds=30)
 # A message this near to being sent takes nobody in: a notifier's clock may be ahead of ours.
 _CLOSED_BEFORE: Final = timedelta(seconds=1)
 MOST_LISTED: Final = 20
@@ -71,22 +69,18 @@ class Outbox:
     def tell(self, alert: Row, reason: Reason, channels: Iterable[str]) -> None:
         """Tell channels of an alert, together with others of its rule and site; once for each reason.
 
-        A snoozed alert is told at the end of its snooze, except that it is over.
+        Each channel gathers for its own `group_wait_s`. A snoozed alert is told at the end of its snooze,
+        except that it is over.
         """
         wanted = list(channels)
         if not wanted:
             return
-        due = self._now + COLLECT if alert["site"] else self._now
-        snoozed_until = alert["snoozed_until"]
-        if reason != "cleared" and snoozed_until is not None:
-            due = max(due, snoozed_until)
-        asked = {name: alert[name] for name in ("tenant", "alert_id", "rule", "site")} | {
+        asked = {name: alert[name] for name in ("tenant", "alert_id", "rule", "site", "severity")} | {
             "reason": reason,
             "channels": wanted,
             "now": self._now,
-            "due": due,
+            "snoozed_until": None if reason == "cleared" else alert["snoozed_until"],
             "join_from": self._now + _CLOSED_BEFORE,
-            "join_until": self._now + COLLECT,
         }
         self._touched |= {row[0] for row in self._run("tell", asked)}
 
@@ -95,6 +89,7 @@ class Outbox:
         messages = self._run("messages", _name(alert))
         waiting = self._waiting(messages)
         self._touched |= waiting
+        self._hasten(alert, waiting)
         return {channel for notification_id, _, channel in messages if notification_id in waiting}
 
     def end(self, alert: Row) -> None:
@@ -122,6 +117,12 @@ class Outbox:
         ids = {"ids": list(self._touched)}
         self._run_only("drop_empty", ids)
         self._run_only("describe", ids | {"most_listed": MOST_LISTED})
+
+    def _hasten(self, alert: Row, waiting: set[int]) -> None:
+        """Let no message wait longer than one of the alert's present severity would."""
+        if waiting:
+            asked = {name: alert[name] for name in ("severity", "snoozed_until")}
+            self._run_only("hasten", asked | {"ids": list(waiting), "now": self._now})
 
     def _leave(self, alert: Row, ids: list[int]) -> None:
         if ids:

@@ -108,10 +108,9 @@ class Cost(Section):
 
 
 class Notify(Section):
-    """Where links in messages lead, and which channels (`tenant/channel`) may reach private addresses."""
+    """Where links in messages lead."""
 
     link_root: str = ""
-    private_channels: tuple[str, ...] = ()
 
 
 class Settings(BaseSettings):

@@ -73,6 +73,10 @@ def _always(_settings: Any, _secret: Any) -> None:
     """Let every secret fit."""
 
 
+def _anywhere(_settings: Any, _secret: Any, _reach: Any) -> None:
+    """Let a channel be that reaches nothing but the stack's own broker."""
+
+
 Shown = TypeVar("Shown", bound=ChannelSettings)
 Hidden = TypeVar("Hidden", bound=ChannelSecret)
 
@@ -82,7 +86,8 @@ class ChannelKind(Generic[Shown, Hidden]):
     """A way to tell people; `deliver` sends one notice and never takes longer than DEADLINE_S.
 
     A secret goes only where it was meant to go: when one of `secret_goes_to` changes it must be given again.
-    `must_fit` raises MillraceError when settings and secret contradict each other.
+    `must_fit` raises MillraceError when settings and secret contradict each other. `must_reach` raises
+    ForbiddenError when the channel must not reach where it leads, UnreachableError when nobody knows now.
     """
 
     name: str
@@ -92,6 +97,7 @@ class ChannelKind(Generic[Shown, Hidden]):
     deliver: Callable[[Shown, Hidden, Envelope, Reach], Outcome]
     secret_goes_to: tuple[str, ...] = ()
     must_fit: Callable[[Shown, Hidden], None] = _always
+    must_reach: Callable[[Shown, Hidden, Reach], None] = _anywhere
 
     def read_settings(self, data: Any) -> Shown:
         """Read settings from plain values; raise MillraceError naming what is wrong."""

@@ -2,9 +2,12 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
+from millrace.errors import MillraceError
 from udfs.notify.addresses import refusal
 
 
@@ -20,8 +23,19 @@ class UnreachableError(Exception):
     """The host's name could not be looked up now."""
 
 
-class ForbiddenError(Exception):
-    """The channel must not reach this host."""
+class ForbiddenError(MillraceError):
+    """The channel must not reach this host; whoever runs the stack can allow it."""
+
+
+@contextmanager
+def naming_permission(tenant: str, channel: str) -> Iterator[None]:
+    """Let a ForbiddenError name the command that gives a channel the permission."""
+    try:
+        yield
+    except ForbiddenError as error:
+        command = f"millrace channels allow {channel} --tenant {tenant}"
+        mend = f"If it is meant to, whoever runs the stack says `{command}`, which holds at once."
+        raise ForbiddenError(error.what, where=error.where, mend=mend) from None
 
 
 def look_up(host: str, port: int, private_allowed: bool) -> Destination:
@@ -33,10 +47,7 @@ def look_up(host: str, port: int, private_allowed: bool) -> Destination:
     addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
     reason = refusal(addresses, private_allowed)
     if reason is not None:
-        raise ForbiddenError(
-            f"{host} is not to be reached: {reason}; "
-            "whoever runs the stack can allow it (MILLRACE_NOTIFY__PRIVATE_CHANNELS)"
-        )
+        raise ForbiddenError(f"{host} is not to be reached: {reason}", where="host")
     return Destination(host, port, addresses)
 
 

@@ -26,7 +26,7 @@ def check_url(url: str, private_allowed: bool = True) -> httpx.URL:
     if read.userinfo:
         raise _wrong("it has a user name or password before the host")
     if read.scheme == "http" and not private_allowed:
-        raise _wrong("http:// without encryption is for hosts inside only")
+        raise ForbiddenError("the URL is not to be reached: http:// without encryption", where="url")
     return read
 
 
@@ -36,16 +36,24 @@ def _wrong(why: str) -> MillraceError:
     )
 
 
+def must_reach(url: str, private_allowed: bool) -> None:
+    """Raise ForbiddenError for a URL that is not to be reached, UnreachableError for an unknown name."""
+    _destination(check_url(url, private_allowed), private_allowed)
+
+
+def _destination(url: httpx.URL, private_allowed: bool) -> Destination:
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return look_up(url.raw_host.decode("ascii").strip("[]"), port, private_allowed)
+
+
 def post(url: str, body: bytes, headers: Mapping[str, str], private_allowed: bool) -> Outcome:
-    """POST a body once; 2xx is sent. Takes DEADLINE_S at most."""
+    """POST a body once; 2xx is sent. Takes DEADLINE_S at most.
+
+    Raises MillraceError for a URL that cannot be used, ForbiddenError for one not to be reached.
+    """
     try:
         read = check_url(url, private_allowed)
-        port = read.port or (443 if read.scheme == "https" else 80)
-        destination = look_up(read.raw_host.decode("ascii").strip("[]"), port, private_allowed)
-    except MillraceError as error:
-        return Outcome("refused", str(error))
-    except ForbiddenError as error:
-        return Outcome("refused", str(error))
+        destination = _destination(read, private_allowed)
     except UnreachableError as error:
         return Outcome("failed", str(error))
     return asyncio.run(_within_deadline(read, destination, body, headers))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from api.notifier.channel_kind import Envelope, Outcome
+from api.notifier.destination import naming_permission
 from api.notifier.discovery import kind_named
 from api.notifier.options import Options
 from api.notifier.seal import Seal
@@ -27,6 +28,7 @@ class Addressee(NamedTuple):
     kind: str
     settings: dict[str, Any]
     secret: bytes | None
+    private_allowed: bool
 
 
 class Postman:
@@ -40,7 +42,9 @@ class Postman:
         """Deliver a claimed notification; a channel that is switched off takes nothing."""
         if not claim.enabled:
             return Outcome("refused", "the channel is switched off")
-        whom = Addressee(claim.tenant, claim.channel, claim.kind, claim.settings, claim.secret)
+        whom = Addressee(
+            claim.tenant, claim.channel, claim.kind, claim.settings, claim.secret, claim.private_allowed
+        )
         return self.send(whom, f"notification-{claim.notification_id}", claim.payload, now_ms)
 
     def send(self, whom: Addressee, message_id: str, payload: Any, now_ms: int) -> Outcome:
@@ -50,12 +54,13 @@ class Postman:
             kind = kind_named(whom.kind)
             secret = self._seal.open(whom.tenant, whom.channel, whom.secret)
             envelope = Envelope(message_id, parse_notice(payload), payload, now_ms, self._options.link_root)
-            outcome = kind.deliver(
-                kind.read_settings(whom.settings),
-                kind.read_secret(secret),
-                envelope,
-                self._options.reach(whom.tenant, whom.channel),
-            )
+            with naming_permission(whom.tenant, whom.channel):
+                outcome = kind.deliver(
+                    kind.read_settings(whom.settings),
+                    kind.read_secret(secret),
+                    envelope,
+                    self._options.reach(whom.private_allowed),
+                )
         except MillraceError as error:
             outcome = Outcome("refused", str(error))
         except Exception as error:  # noqa: BLE001 - one kind's mistake must not end the notifier

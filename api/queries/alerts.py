@@ -17,6 +17,7 @@ from api.alert_answers import (
     Comment,
     Snooze,
     Told,
+    WaitsFor,
 )
 from api.problems import WrongParameterError
 from api.queries.registry_access import iso, moment
@@ -85,7 +86,7 @@ def answer(row: Row) -> AlertAnswer:
     return AlertAnswer(**_fields(row))
 
 
-def detail(desk: AlertDesk, alert_id: str) -> AlertDetail:
+def detail(desk: AlertDesk, alert_id: str, now_ms: int) -> AlertDetail:
     """Return an alert with all that happened to it; NoSuchAlertError."""
     story = desk.story(alert_id)
     return AlertDetail(
@@ -93,8 +94,22 @@ def detail(desk: AlertDesk, alert_id: str) -> AlertDetail:
         definition=story.definition,
         history=[AlertEvent(**_times(row), at=to_iso(row["at_ms"])) for row in story.history],
         comments=[comment(row) for row in story.comments],
-        notifications=[Told(**_times(row)) for row in story.notifications],
+        notifications=[
+            Told(**_times(row), waits_for=_waits_for(row, story.alert, now_ms)) for row in story.notifications
+        ],
     )
+
+
+def _waits_for(notification: Row, alert: Row, now_ms: int) -> WaitsFor | None:
+    """Return why a notification is not sent yet."""
+    state, due_at = notification["state"], notification["next_attempt_at"]
+    if state == "failed" or (state == "pending" and notification["attempts"]):
+        return "retry" if state == "failed" else "delivery"
+    if state != "pending":
+        return None
+    if due_at <= moment(now_ms):
+        return "delivery"
+    return "snooze" if alert["snoozed_until"] == due_at else "group_wait"
 
 
 def comment(row: Row) -> Comment:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,6 +18,7 @@ from api.channel_answers import (
     ChannelRequest,
     ChannelTest,
 )
+from api.notifier.destination import UnreachableError, naming_permission
 from api.notifier.discovery import AnyKind, kind_named, kinds
 from api.notifier.options import options
 from api.notifier.postman import Addressee, Postman
@@ -80,6 +81,9 @@ def _answer(stored: StoredChannel, health: channel_store.ChannelHealth) -> Chann
         enabled=stored.enabled,
         settings=stored.settings,
         has_secret=stored.secret is not None,
+        group_wait_s=stored.group_wait_s,
+        group_wait_critical_s=stored.group_wait_critical_s,
+        private_allowed=stored.private_allowed,
         updated_at=to_iso(round(stored.updated_at.timestamp() * 1000)),
         updated_by=stored.updated_by,
         health=ChannelHealth(**health._asdict() | {"last_sent_at": iso(health.last_sent_at)}),
@@ -91,14 +95,14 @@ def put(
 ) -> bool:
     """Set all of a channel and tell whether it is new; ProblemError (422) says what is wrong."""
     try:
-        entry = _entry(load_seal(config), store, channel, asked)
+        entry = _entry(config, store, channel, asked)
     except MillraceError as error:
         raise _problem(422, "wrong-channel", error) from None
     return store.put(entry, user, moment(now_ms))
 
 
-def _entry(seal: Seal, store: ChannelStore, channel: str, asked: ChannelRequest) -> ChannelEntry:
-    kind = kind_named(asked.kind)
+def _entry(config: Settings, store: ChannelStore, channel: str, asked: ChannelRequest) -> ChannelEntry:
+    kind, seal = kind_named(asked.kind), load_seal(config)
     settings = kind.read_settings(asked.settings)
     shown = msgspec.to_builtins(settings)
     known = store.find(channel)
@@ -107,11 +111,23 @@ def _entry(seal: Seal, store: ChannelStore, channel: str, asked: ChannelRequest)
         given = _kept(seal, kind, known, shown)
     secret = kind.read_secret(given)
     kind.must_fit(settings, secret)
+    reach = options(config).reach(store.allows_private(channel))
+    with naming_permission(store.tenant, channel), suppress(UnreachableError):
+        kind.must_reach(settings, secret, reach)
     hidden = {name: value for name, value in msgspec.to_builtins(secret).items() if value is not None}
     sealed = seal.close(store.tenant, channel, hidden) if hidden else None
     if known is not None and asked.secret is None and known.kind == kind.name:
         sealed = known.secret
-    return ChannelEntry(channel, kind.name, asked.about, shown, sealed, asked.enabled)
+    return ChannelEntry(
+        channel=channel,
+        kind=kind.name,
+        about=asked.about,
+        settings=shown,
+        secret=sealed,
+        enabled=asked.enabled,
+        group_wait_s=asked.group_wait_s,
+        group_wait_critical_s=asked.group_wait_critical_s,
+    )
 
 
 def _kept(seal: Seal, kind: AnyKind, known: StoredChannel | None, shown: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +149,7 @@ def test(config: Settings, tenant: str, channel: str, user: str, now_ms: int) ->
     with open_channels(config, tenant) as store:
         stored = store.get(channel)
     notice = msgspec.to_builtins(sample_notice(tenant, now_ms))
-    whom = Addressee(tenant, channel, stored.kind, stored.settings, stored.secret)
+    whom = Addressee(tenant, channel, stored.kind, stored.settings, stored.secret, stored.private_allowed)
     began_s = time.perf_counter()
     postman = Postman(options(config), load_seal(config))
     outcome = postman.send(whom, f"test-{now_ms}", notice, now_ms)

@@ -88,9 +88,20 @@ def _words(row: dict[str, Any], link_root: str) -> Words | None:
 
 
 def _fields(row: dict[str, Any], said: Words | None) -> dict[str, Any]:
-    kept = ("notification_id", "tenant", "alert_id", "rule", "site", "reason", "channel", "state", "attempts")
+    kept = (
+        "notification_id",
+        "tenant",
+        "alert_id",
+        "rule",
+        "site",
+        "reason",
+        "channel",
+        "state",
+        "attempts",
+        "group_wait_s",
+    )
     to_come = row["state"] in {"pending", "failed"}
-    return {name: row[name] for name in (*kept, "last_error")} | {
+    return {name: row[name] for name in (*kept, "group_wait_s", "last_error")} | {
         "title": None if said is None else said.title,
         "alerts": 0 if said is None else len(said.entries) + said.more,
         "next_attempt_at": iso(row["next_attempt_at"]) if to_come else None,

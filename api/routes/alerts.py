@@ -81,10 +81,10 @@ def get_alerts(
 
 
 @router.get("/{alert_id}", operation_id="getAlert", responses=_UNKNOWN)
-def get_alert(config: Config, tenant: Tenant, alert_id: AlertId) -> AlertDetail:
+def get_alert(config: Config, tenant: Tenant, now_ms: NowMs, alert_id: AlertId) -> AlertDetail:
     """Return an alert with the rule as it was, its history, comments and messages."""
     with _desk(config, tenant) as desk:
-        return queries.detail(desk, alert_id)
+        return queries.detail(desk, alert_id, now_ms)
 
 
 @router.post("/{alert_id}/acknowledge", operation_id="acknowledgeAlert", responses=_OVER)

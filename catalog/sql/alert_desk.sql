@@ -40,7 +40,9 @@ WHERE tenant = %(tenant)s AND alert_id = %(alert_id)s
 ORDER BY comment_id;
 
 -- name: notifications
-SELECT n.notification_id, n.reason, n.channel, n.state, n.attempts, n.next_attempt_at, n.last_error, n.created_at, n.sent_at
+SELECT
+  n.notification_id, n.reason, n.channel, n.state, n.attempts, n.next_attempt_at, n.last_error, n.created_at, n.sent_at,
+  n.group_wait_s
 FROM notification_alert AS m JOIN notification AS n ON n.notification_id = m.notification_id
 WHERE m.tenant = %(tenant)s AND m.alert_id = %(alert_id)s
 ORDER BY n.notification_id;

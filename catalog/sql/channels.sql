@@ -1,28 +1,57 @@
 /* statements
 owner: data-platform
 about: Channels as they are configured, and how they fare.
-reads: channel, notification, rule
-writes: channel, notification, audit
+reads: channel, channel_private_reach, notification, rule
+writes: channel, channel_private_reach, notification, audit
 */
 
 -- name: list
-SELECT tenant, channel, kind, about, settings, secret, enabled, updated_at, updated_by
+SELECT
+  tenant, channel, kind, about, settings, secret, enabled, group_wait_s, group_wait_critical_s, updated_at, updated_by,
+  EXISTS (
+    SELECT 1 FROM channel_private_reach AS r WHERE r.tenant = channel.tenant AND r.channel = channel.channel
+  ) AS private_allowed
 FROM channel WHERE tenant = %(tenant)s
 ORDER BY channel;
 
 -- name: get
-SELECT tenant, channel, kind, about, settings, secret, enabled, updated_at, updated_by
+SELECT
+  tenant, channel, kind, about, settings, secret, enabled, group_wait_s, group_wait_critical_s, updated_at, updated_by,
+  EXISTS (
+    SELECT 1 FROM channel_private_reach AS r WHERE r.tenant = channel.tenant AND r.channel = channel.channel
+  ) AS private_allowed
 FROM channel WHERE tenant = %(tenant)s AND channel = %(channel)s;
+
+-- name: allows_private
+SELECT 1 FROM channel_private_reach WHERE tenant = %(tenant)s AND channel = %(channel)s;
+
+-- name: allow_private
+INSERT INTO channel_private_reach (tenant, channel, allowed_at, allowed_by)
+VALUES (%(tenant)s, %(channel)s, %(at)s, %(actor)s)
+ON CONFLICT DO NOTHING;
+
+-- name: forbid_private
+DELETE FROM channel_private_reach WHERE tenant = %(tenant)s AND channel = %(channel)s;
+
+-- name: allowed_private
+SELECT channel, allowed_at, allowed_by FROM channel_private_reach WHERE tenant = %(tenant)s
+ORDER BY channel;
 
 -- name: lock
 SELECT channel FROM channel WHERE tenant = %(tenant)s AND channel = %(channel)s FOR UPDATE;
 
 -- name: put
-INSERT INTO channel (tenant, channel, kind, about, settings, secret, enabled, updated_at, updated_by)
-VALUES (%(tenant)s, %(channel)s, %(kind)s, %(about)s, %(settings)s, %(secret)s, %(enabled)s, %(at)s, %(actor)s)
+INSERT INTO channel (
+  tenant, channel, kind, about, settings, secret, enabled, group_wait_s, group_wait_critical_s, updated_at, updated_by
+)
+VALUES (
+  %(tenant)s, %(channel)s, %(kind)s, %(about)s, %(settings)s, %(secret)s, %(enabled)s, %(group_wait_s)s,
+  %(group_wait_critical_s)s, %(at)s, %(actor)s
+)
 ON CONFLICT (tenant, channel) DO UPDATE SET
   kind = EXCLUDED.kind, about = EXCLUDED.about, settings = EXCLUDED.settings, secret = EXCLUDED.secret,
-  enabled = EXCLUDED.enabled, updated_at = EXCLUDED.updated_at, updated_by = EXCLUDED.updated_by;
+  enabled = EXCLUDED.enabled, group_wait_s = EXCLUDED.group_wait_s,
+  group_wait_critical_s = EXCLUDED.group_wait_critical_s, updated_at = EXCLUDED.updated_at, updated_by = EXCLUDED.updated_by;
 
 -- name: delete
 DELETE FROM channel WHERE tenant = %(tenant)s AND channel = %(channel)s;

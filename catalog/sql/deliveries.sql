@@ -41,7 +41,10 @@ FROM due, channel AS c
 WHERE n.notification_id = due.notification_id AND c.tenant = n.tenant AND c.channel = n.channel
 RETURNING
   n.notification_id, n.tenant, n.channel, n.reason, n.payload, n.attempts AS attempt,
-  c.kind, c.settings, c.secret, c.enabled;
+  c.kind, c.settings, c.secret, c.enabled,
+  EXISTS (
+    SELECT 1 FROM channel_private_reach AS r WHERE r.tenant = n.tenant AND r.channel = n.channel
+  ) AS private_allowed;
 
 -- name: note
 INSERT INTO notification_attempt (notification_id, attempt, started_at, duration_ms, outcome, detail)
@@ -75,7 +78,7 @@ WHERE tenant = %(tenant)s AND channel = %(channel)s
 -- name: list
 SELECT
   notification_id, tenant, alert_id, reason, channel, rule, site, payload, state, attempts, next_attempt_at, last_error,
-  created_at, sent_at
+  created_at, sent_at, group_wait_s
 FROM notification
 WHERE tenant = %(tenant)s AND notification_id < %(before)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
@@ -93,7 +96,7 @@ LIMIT %(limit)s;
 -- name: get
 SELECT
   notification_id, tenant, alert_id, reason, channel, rule, site, payload, state, attempts, next_attempt_at, last_error,
-  created_at, sent_at
+  created_at, sent_at, group_wait_s
 FROM notification WHERE tenant = %(tenant)s AND notification_id = %(notification_id)s;
 
 -- name: attempts

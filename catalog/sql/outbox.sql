@@ -3,17 +3,23 @@ owner: data-platform
 about: >
   Who is owed word of an alert. A message that waits to be sent is only touched under a lock that never waits, because a
   notifier may be sending it.
-reads: notification, notification_alert, alert, rule_version
+reads: notification, notification_alert, alert, rule_version, channel
 writes: notification, notification_alert
 */
 
 -- name: tell
-WITH wanted AS (
-  SELECT DISTINCT channel FROM unnest(%(channels)s::text[]) AS channel
+WITH named AS (
+  SELECT DISTINCT named.channel, group_wait_of(%(tenant)s, named.channel, %(site)s, %(severity)s, %(reason)s) AS wait_s
+  FROM unnest(%(channels)s::text[]) AS named (channel)
   WHERE NOT EXISTS (
     SELECT 1 FROM notification_alert AS m
-    WHERE m.tenant = %(tenant)s AND m.alert_id = %(alert_id)s AND m.reason = %(reason)s AND m.channel = channel
+    WHERE m.tenant = %(tenant)s AND m.alert_id = %(alert_id)s AND m.reason = %(reason)s AND m.channel = named.channel
   )
+), wanted AS (
+  SELECT
+    channel, wait_s, %(now)s::timestamptz + make_interval(secs => wait_s) AS gathered_at,
+    greatest(%(now)s::timestamptz + make_interval(secs => wait_s), %(snoozed_until)s::timestamptz) AS due
+  FROM named
 ), joined AS (
   SELECT wanted.channel, collecting.notification_id
   FROM wanted CROSS JOIN LATERAL (
@@ -21,15 +27,19 @@ WITH wanted AS (
     WHERE n.tenant = %(tenant)s AND n.rule = %(rule)s AND n.site = %(site)s AND n.site <> ''
       AND n.reason = %(reason)s AND n.channel = wanted.channel
       AND n.state = 'pending' AND n.attempts = 0
-      AND n.next_attempt_at > %(join_from)s AND n.next_attempt_at <= %(join_until)s AND %(due)s <= %(join_until)s
+      AND n.next_attempt_at <= wanted.gathered_at AND wanted.due <= wanted.gathered_at
+      -- What this transaction made nobody else has seen; what is due and was not taken yet waits for room.
+      AND (n.created_at = %(now)s OR n.next_attempt_at <= %(now)s OR n.next_attempt_at > %(join_from)s)
     ORDER BY n.notification_id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
   ) AS collecting
 ), made AS (
-  INSERT INTO notification (tenant, alert_id, reason, channel, rule, site, payload, next_attempt_at, created_at)
+  INSERT INTO notification (
+    tenant, alert_id, reason, channel, rule, site, payload, next_attempt_at, created_at, group_wait_s
+  )
   SELECT
-    %(tenant)s, %(alert_id)s, %(reason)s, wanted.channel, %(rule)s, %(site)s, '{}', %(due)s, %(now)s
+    %(tenant)s, %(alert_id)s, %(reason)s, wanted.channel, %(rule)s, %(site)s, '{}', wanted.due, %(now)s, wanted.wait_s
   FROM wanted
   WHERE wanted.channel NOT IN (SELECT joined.channel FROM joined)
   RETURNING channel, notification_id
@@ -47,6 +57,19 @@ WHERE tenant = %(tenant)s AND alert_id = %(alert_id)s;
 SELECT n.notification_id FROM notification AS n
 WHERE n.notification_id = ANY(%(ids)s) AND n.state = 'pending' AND n.attempts = 0
 FOR UPDATE SKIP LOCKED;
+
+-- name: hasten
+UPDATE notification AS n SET next_attempt_at = sooner.due, group_wait_s = sooner.wait_s
+FROM (
+  SELECT
+    waiting.notification_id, waiting.wait_s,
+    greatest(%(now)s::timestamptz + make_interval(secs => waiting.wait_s), %(snoozed_until)s::timestamptz) AS due
+  FROM (
+    SELECT m.notification_id, group_wait_of(m.tenant, m.channel, m.site, %(severity)s, m.reason) AS wait_s
+    FROM notification AS m WHERE m.notification_id = ANY(%(ids)s)
+  ) AS waiting
+) AS sooner
+WHERE n.notification_id = sooner.notification_id AND n.next_attempt_at > sooner.due;
 
 -- name: leave
 DELETE FROM notification_alert

@@ -67,22 +67,29 @@ def status(as_json: Json = False) -> None:
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="Which service; `status` lists them.")],
+    service: Annotated[
+        str | None, typer.Argument(help="Which service; without one, those there are.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines to begin with.")] = 40,
 ) -> None:
-    """Show a service's log."""
+    """Show a service's log; without a service list those that have one."""
     import subprocess
 
     from millrace.errors import MillraceError
+    from millrace.phrases import suggestion
     from millrace.settings import settings
-    from millrace.stack.discovery import services
-    from millrace.stack.places import log_file, logs
+    from millrace.stack.places import log_file
+    from millrace.stack.report import service_logs, show_logs
 
+    known = service_logs(settings())
+    if service is None:
+        show_logs(known)
+        return
     path = log_file(settings(), service)
     if not path.exists():
-        known = sorted({*services(), *(file.stem for file in logs(settings()).glob("*.log"))})
-        raise MillraceError(f"{service} has no log", where=str(path), mend=f"There are: {', '.join(known)}.")
+        mend = f"{suggestion(service, known)}There are: {', '.join(known)}."
+        raise MillraceError(f"{service} has no log", where=str(path), mend=mend)
     # -F goes on when the file is rotated.
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)]
     try:

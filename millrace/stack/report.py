@@ -1,6 +1,6 @@
 """What `millrace status` says about each service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psutil
 from pydantic import BaseModel, ConfigDict
@@ -89,6 +89,22 @@ def _cells(row: ServiceStatus) -> list[Cell]:
         str(row.port or ""),
         row.url if row.url.startswith("http") else "",
     ]
+
+
+def service_logs(settings: Settings) -> dict[str, int | None]:
+    """Return the size of each service's log in bytes, None where there is none yet, by name."""
+    from millrace.stack.discovery import services
+    from millrace.stack.places import logs
+
+    sizes: dict[str, int | None] = dict.fromkeys(services())
+    sizes |= {file.stem: file.stat().st_size for file in logs(settings).glob("*.log")}
+    return dict(sorted(sizes.items()))
+
+
+def show_logs(sizes: Mapping[str, int | None]) -> None:
+    """Print the services that have a log, or will."""
+    rows = [(name, "none yet" if size is None else f"{size:,} B") for name, size in sizes.items()]
+    print_table((*left("service"), *right("log")), rows, caption="`millrace logs SERVICE [-f]` shows one")
 
 
 def duration(seconds: int) -> str:

@@ -133,13 +133,41 @@ CREATE TABLE channel (
   settings jsonb NOT NULL DEFAULT '{}',
   secret bytea,
   enabled boolean NOT NULL DEFAULT true,
+  group_wait_s integer NOT NULL DEFAULT 30 CHECK (group_wait_s BETWEEN 0 AND 3600),
+  group_wait_critical_s integer NOT NULL DEFAULT 0 CHECK (group_wait_critical_s BETWEEN 0 AND 3600),
   updated_at timestamptz NOT NULL,
   updated_by text NOT NULL,
   PRIMARY KEY (tenant, channel)
 );
 
+COMMENT ON COLUMN channel.group_wait_s IS
+  'seconds in which alerts of one rule and site are gathered into one message before it is sent';
+COMMENT ON COLUMN channel.group_wait_critical_s IS 'the same for critical alerts while they last';
 COMMENT ON COLUMN channel.settings IS 'what may be shown; never a password or a token';
 COMMENT ON COLUMN channel.secret IS 'encrypted by the notifier; never in an answer or a log';
+
+CREATE TABLE channel_private_reach (
+  tenant text NOT NULL,
+  channel text NOT NULL,
+  allowed_at timestamptz NOT NULL,
+  allowed_by text NOT NULL,
+  PRIMARY KEY (tenant, channel)
+);
+
+COMMENT ON TABLE channel_private_reach IS
+  'channels that may reach private addresses and plain http; whoever runs the stack writes it, no request does';
+
+CREATE FUNCTION group_wait_of(of_tenant text, of_channel text, of_site text, of_severity text, of_reason text)
+RETURNS integer LANGUAGE sql STABLE AS $$
+  SELECT CASE
+    WHEN of_site = '' THEN 0
+    WHEN of_severity = 'critical' AND of_reason <> 'cleared' THEN coalesce(min(c.group_wait_critical_s), 0)
+    ELSE coalesce(min(c.group_wait_s), 30)
+  END
+  FROM channel AS c WHERE c.tenant = of_tenant AND c.channel = of_channel
+$$;
+
+COMMENT ON FUNCTION group_wait_of IS 'seconds a message is held back; alerts of devices without a site are not gathered';
 
 CREATE TABLE notification (
   notification_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -156,9 +184,11 @@ CREATE TABLE notification (
   last_error text,
   created_at timestamptz NOT NULL,
   sent_at timestamptz,
+  group_wait_s integer NOT NULL DEFAULT 0,
   FOREIGN KEY (tenant, alert_id) REFERENCES alert
 );
 
+COMMENT ON COLUMN notification.group_wait_s IS 'seconds it was held back for more alerts of its rule and site to join';
 COMMENT ON TABLE notification IS
   'one message to one channel; while it is pending and before next_attempt_at more alerts of its rule and site may join';
 COMMENT ON COLUMN notification.alert_id IS 'the earliest of its alerts; notification_alert has all';

@@ -109,12 +109,27 @@ class Outpost:
         kind: str = "webhook",
         secret: dict[str, Any] | None = None,
         enabled: bool = True,
+        private_allowed: bool = True,
+        group_wait_s: int = 30,
+        group_wait_critical_s: int = 0,
     ) -> None:
+        """Write a channel; it may reach this machine unless that is not `private_allowed`."""
         given = {"signing_secret": SIGNING} if kind == "webhook" else secret or {}
         sealed = self.seal.close(self.tenant, name, given)
         with connect(self.config) as connection:
-            entry = ChannelEntry(name, kind, "", settings, sealed, enabled)
-            ChannelStore(connection, self.tenant).put(entry, "ann", at())
+            waits = {"group_wait_s": group_wait_s, "group_wait_critical_s": group_wait_critical_s}
+            entry = ChannelEntry(name, kind, "", settings, sealed, enabled, **waits)
+            store = ChannelStore(connection, self.tenant)
+            store.put(entry, "ann", at())
+            store.set_private(name, private_allowed, "operator", at())
+
+    def close(self) -> None:
+        """Leave nothing to the notifiers of other tests, which share the outbox."""
+        rows(
+            self.config,
+            "UPDATE notification SET state = 'dead' WHERE tenant = %s AND state IN ('pending', 'failed')",
+            self.tenant,
+        )
 
     def tells(self, *channels: str, **fields: Any) -> None:
         """Make the rule `too-hot` tell these channels."""
@@ -147,14 +162,13 @@ class Outpost:
         return [(row["attempt"], row["outcome"]) for row in found]
 
     @contextmanager
-    def notifier(self, *private: str) -> Iterator["Notifier"]:
-        """Run a notifier in this process; `private` channels may reach this machine."""
-        allowed = {f"{self.tenant}/{name}" for name in private}
+    def notifier(self) -> Iterator["Notifier"]:
+        """Run a notifier in this process."""
         with ThreadPoolExecutor(64) as threads, connect(self.config) as connection:
             connection.autocommit = True
             yield Notifier(
                 connection,
-                Postman(Options("https://plant.example", allowed, NO_BROKER), self.seal),
+                Postman(Options("https://plant.example", NO_BROKER), self.seal),
                 threads,
                 self.clock,
             )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from catalog.channel_store import ChannelEntry, ChannelStore
 from catalog.rule_store import Change
 from millrace.settings import Settings
 from tests.integration.alert_plant import Plant
@@ -170,7 +171,55 @@ def test_a_message_that_snoozes_takes_nobody_else_in(plant: Plant) -> None:
     critical: Any = {"severity": "critical", "at_s": 150}
     plant.take(plant.says("escalated", "a", **critical), plant.says("escalated", "b", **critical), second=160)
     assert plant.told()[1:] == [("escalated", "ops", 1), ("escalated", "ops", 1)]
-    assert [m["next_attempt_at"] for m in plant.messages()[1:]] == [at(3_000), at(190)]
+    assert [m["next_attempt_at"] for m in plant.messages()[1:]] == [at(3_000), at(160)]
+
+
+def waits(plant: Plant, group_wait_s: int, group_wait_critical_s: int) -> None:
+    entry = ChannelEntry("ops", "mqtt", "", {}, None, True, group_wait_s, group_wait_critical_s)
+    ChannelStore(plant.connection, plant.tenant).put(entry, "ann", at())
+
+
+def due(plant: Plant) -> list[Any]:
+    return [message["next_attempt_at"] for message in plant.messages()]
+
+
+def test_a_channel_gathers_for_as_long_as_it_is_set_to(plant: Plant) -> None:
+    waits(plant, 120, 10)
+    plant.take(plant.says("raised", "a"), second=100)
+    plant.take(plant.says("raised", "b"), second=215)
+    plant.take(plant.says("raised", "c", severity="critical"), second=216)
+    assert plant.told() == [("raised", "ops", 3)]
+    assert due(plant) == [at(220)]
+    plant.send(220)
+    waits(plant, 0, 0)
+    plant.take(plant.says("raised", "d"), second=300)
+    assert due(plant)[1:] == [at(300)]
+
+
+def test_critical_alerts_wait_for_nobody_and_those_of_one_moment_are_one_message(plant: Plant) -> None:
+    plant.take(plant.says("raised", "a"), second=100)
+    critical: Any = {"severity": "critical"}
+    plant.take(plant.says("raised", "b", **critical), plant.says("raised", "c", **critical), second=110)
+    assert plant.told() == [("raised", "ops", 1), ("raised", "ops", 2)]
+    assert due(plant) == [at(130), at(110)]
+    plant.send(111)
+    plant.take(plant.says("raised", "d", **critical), second=112)
+    assert due(plant)[-1] == at(112)
+    assert plant.told()[-1] == ("raised", "ops", 1)
+
+
+def test_what_becomes_critical_while_it_waits_waits_no_longer(plant: Plant) -> None:
+    plant.take(plant.says("raised", "a"), plant.says("raised", "b"), second=100)
+    plant.take(plant.says("escalated", "a", severity="critical"), second=105)
+    assert plant.told() == [("raised", "ops", 2)]
+    assert due(plant) == [at(105)]
+
+
+def test_that_a_critical_alert_is_over_may_wait(plant: Plant) -> None:
+    plant.take(plant.says("raised", severity="critical"))
+    plant.send()
+    plant.take(plant.says("cleared", at_s=300, severity="critical"), second=400)
+    assert due(plant)[1:] == [at(430)]
 
 
 def test_an_escalation_that_is_snoozed_comes_when_the_snooze_ends(plant: Plant) -> None:

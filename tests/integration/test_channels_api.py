@@ -9,23 +9,22 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.dependencies import current_time_ms
-from api.notifier.options import options
-from api.queries import channels as queries
 from catalog.channel_store import ChannelStore
 from catalog.migrations import connect
+from millrace.clock import now_ms
 from millrace.settings import Settings
-from tests.integration.alert_services import START_MS, alert_id, rows
+from tests.integration.alert_services import START_MS, alert_id, at, rows
 from tests.integration.notify_services import SIGNING, Outpost, Receiver, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
-WEBHOOK = {
+WEBHOOK: dict[str, Any] = {
     "kind": "webhook",
     "about": "The operations desk",
     "settings": {"url": "https://example.com/alerts"},
     "secret": {"signing_secret": SIGNING},
 }
 MAIL_SETTINGS = {"host": "mail.example.com", "sender": "mill@example.com", "recipients": ["ops@example.com"]}
-MAIL = {
+MAIL: dict[str, Any] = {
     "kind": "email",
     "settings": MAIL_SETTINGS | {"user": "mill"},
     "secret": {"password": "open sesame"},
@@ -45,7 +44,8 @@ class Desk(Outpost):
     def __init__(self, config: Settings) -> None:
         super().__init__(config, f"channels-{next(_numbers)}")
         app = create_app(config)
-        app.dependency_overrides[current_time_ms] = lambda: START_MS + 3_600_000
+        self.now_ms = START_MS + 3_600_000
+        app.dependency_overrides[current_time_ms] = lambda: self.now_ms
         self.client = TestClient(app, raise_server_exceptions=False)
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
@@ -58,10 +58,17 @@ class Desk(Outpost):
             assert hidden not in reply.text
         return reply.json() if reply.content else None
 
+    def allow(self, channel: str, allowed: bool = True) -> None:
+        """Do what `millrace channels allow` and `forbid` do."""
+        with connect(self.config) as connection:
+            ChannelStore(connection, self.tenant).set_private(channel, allowed, "operator", at())
+
 
 @pytest.fixture
-def desk(services: Settings) -> Desk:
-    return Desk(services)
+def desk(services: Settings) -> Iterator[Desk]:
+    found = Desk(services)
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -131,7 +138,7 @@ def test_a_password_does_not_follow_a_channel_to_another_server(desk: Desk) -> N
     kept = {"kind": "email", "settings": MAIL["settings"]}
     desk("PUT", "/channels/mail", json=kept)
     assert desk("GET", "/channels/mail")["has_secret"] is True
-    thief = {"kind": "email", "settings": MAIL["settings"] | {"host": "mail.evil.example"}}  # type: ignore[operator]
+    thief = {"kind": "email", "settings": MAIL["settings"] | {"host": "mail.evil.example"}}
     problem = desk("PUT", "/channels/mail", 422, json=thief)
     assert "another host" in problem["detail"]
     assert desk("GET", "/channels/mail")["settings"]["host"] == "mail.example.com"
@@ -149,22 +156,110 @@ def test_a_channel_that_rules_tell_cannot_be_removed(desk: Desk) -> None:
     desk("DELETE", "/channels/free", 204)
 
 
-def test_a_test_message_goes_out_now_and_says_what_came_of_it(
-    desk: Desk, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_test_message_goes_out_now_and_says_what_came_of_it(desk: Desk, receiver: Receiver) -> None:
     hook = WEBHOOK | {"settings": {"url": receiver.url("ops")}, "enabled": False}
-    desk("PUT", "/channels/ops", 201, json=hook)
+    desk.channel("ops", hook["settings"], enabled=False, private_allowed=False)
     refused = desk("POST", "/channels/ops/test")
     assert refused["result"] == "refused"
+    assert f"millrace channels allow ops --tenant {desk.tenant}" in refused["detail"]
     assert receiver.requests == []
-    allowed = options(desk.config)._replace(private_channels={f"{desk.tenant}/ops"})
-    monkeypatch.setattr(queries, "options", lambda _config: allowed)
+    desk.allow("ops")
     assert desk("POST", "/channels/ops/test")["result"] == "sent"
     receiver.answers["ops"] = [500]
     failed = desk("POST", "/channels/ops/test")
     assert (failed["result"], failed["detail"]) == ("failed", "HTTP 500: status 500")
     assert b"[TEST] This is a test" in receiver.requests[0].body
     desk("POST", "/channels/nobody/test", 404)
+
+
+PRIVATE = [
+    "http://127.0.0.1:9/hook",
+    "http://localhost:9/hook",
+    "https://10.1.2.3/hook",
+    "https://[::1]/hook",
+]
+
+
+@pytest.mark.parametrize("url", PRIVATE)
+def test_a_refused_address_names_the_permission_already_when_the_channel_is_written(
+    desk: Desk, url: str
+) -> None:
+    channels = (
+        WEBHOOK | {"settings": {"url": url}},
+        {"kind": "slack", "secret": {"url": url}},
+        MAIL | {"settings": MAIL["settings"] | {"host": "127.0.0.1"}},
+    )
+    for hook in channels:
+        problem = desk("PUT", "/channels/ops", 422, json=hook)
+        assert "is not to be reached" in problem["detail"]
+        assert f"millrace channels allow ops --tenant {desk.tenant}" in problem["mend"]
+    desk.allow("ops")
+    for hook in channels:
+        desk("PUT", "/channels/ops", 200 if hook is not channels[0] else 201, json=hook)
+    assert desk("GET", "/channels/ops")["private_allowed"] is True
+    desk.allow("ops", False)
+    desk("PUT", "/channels/ops", 422, json=channels[0])
+
+
+def test_a_permission_is_of_one_channel_of_one_tenant_and_goes_with_it(desk: Desk) -> None:
+    hook = WEBHOOK | {"settings": {"url": PRIVATE[0]}}
+    desk.allow("ops")
+    desk("PUT", "/channels/other", 422, json=hook)
+    desk("PUT", "/channels/ops", 422, json=hook, params={"tenant": f"{desk.tenant}-b"})
+    desk("PUT", "/channels/ops", 201, json=hook)
+    desk("DELETE", "/channels/ops", 204)
+    desk("PUT", "/channels/ops", 422, json=hook)
+    kept = rows(desk.config, "SELECT action, actor FROM audit WHERE tenant = %s ORDER BY 1", desk.tenant)
+    assert {"action": "allow_private", "actor": "operator"} in kept
+
+
+def test_no_request_can_permit_a_channel_anything(desk: Desk) -> None:
+    hook = WEBHOOK | {"settings": {"url": PRIVATE[0]}}
+    problem = desk("PUT", "/channels/ops", 422, json=hook | {"private_allowed": True})
+    assert "private_allowed" in str(problem)
+
+
+def test_a_permission_reaches_a_notifier_that_runs(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("ops", {"url": receiver.url("ops")}, private_allowed=False)
+    desk.tells("ops")
+    desk.alert("raised", "a")
+    with desk.notifier() as notifier:
+        notifier.run()
+        [refused] = desk("GET", "/notifications")["notifications"]
+        assert refused["state"] == "dead"
+        assert f"millrace channels allow ops --tenant {desk.tenant}" in refused["last_error"]
+        desk.allow("ops")
+        desk("POST", f"/notifications/{refused['notification_id']}/retry")
+        notifier.run()
+    assert len(receiver.got("ops")) == 1
+
+
+def test_how_long_a_channel_gathers_is_a_setting_of_it(desk: Desk) -> None:
+    made = desk("PUT", "/channels/ops", 201, json=WEBHOOK)
+    assert (made["group_wait_s"], made["group_wait_critical_s"]) == (30, 0)
+    waits = {"group_wait_s": 5, "group_wait_critical_s": 2}
+    changed = desk("PUT", "/channels/ops", json=WEBHOOK | waits)
+    assert {name: changed[name] for name in waits} == waits
+    for wrong in (-1, 3601, 1.5, "x"):
+        desk("PUT", "/channels/ops", 422, json=WEBHOOK | {"group_wait_s": wrong})
+
+
+def test_an_alert_says_which_message_waits_for_what(desk: Desk, receiver: Receiver) -> None:
+    desk.channel("ops", {"url": receiver.url("ops")})
+    desk.channel("slow", {"url": receiver.url("slow")}, group_wait_s=120)
+    desk.tells("ops", "slow")
+    desk.alert("raised", "a", site="hall-4")
+    desk.now_ms = START_MS
+    path = f"/alerts/{alert_id(f'{desk.tenant}/a')}"
+    waiting = {one["channel"]: one for one in desk("GET", path)["notifications"]}
+    assert [waiting[name]["waits_for"] for name in ("ops", "slow")] == ["group_wait"] * 2
+    assert [waiting[name]["group_wait_s"] for name in ("ops", "slow")] == [30, 120]
+    desk.late_s = (START_MS + 60_000 - now_ms()) / 1000
+    with desk.notifier() as notifier:
+        notifier.run()
+    told = {one["channel"]: one for one in desk("GET", path)["notifications"]}
+    assert (told["ops"]["state"], told["ops"]["waits_for"]) == ("sent", None)
+    assert (told["slow"]["state"], told["slow"]["waits_for"]) == ("pending", "group_wait")
 
 
 def test_the_kinds_describe_what_they_are_configured_by(desk: Desk) -> None:
@@ -181,7 +276,7 @@ def test_notifications_are_found_by_state_channel_and_alert(desk: Desk, receiver
     desk.tells("good", "bad")
     for device in ("a", "b", "c"):
         desk.alert("raised", device)
-    with desk.notifier("good", "bad") as notifier:
+    with desk.notifier() as notifier:
         notifier.run()
     found = {state: desk("GET", "/notifications", params={"state": state}) for state in ("sent", "dead")}
     assert [one["channel"] for one in found["sent"]["notifications"]] == ["good"] * 3
@@ -218,7 +313,7 @@ def test_a_notification_shows_its_words_and_attempts_and_can_be_tried_once_more(
     desk.channel("ops", {"url": receiver.url("ops")})
     desk.tells("ops")
     desk.alert("raised", "pump-1")
-    with desk.notifier("ops") as notifier:
+    with desk.notifier() as notifier:
         notifier.run()
         [number] = desk.notifications("notification_id")
         shown = desk("GET", f"/notifications/{number}")

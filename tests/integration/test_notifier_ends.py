@@ -28,8 +28,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def post(services: Settings) -> Outpost:
-    return Outpost(services, f"tenant-{next(_numbers)}")
+def post(services: Settings) -> Iterator[Outpost]:
+    found = Outpost(services, f"tenant-{next(_numbers)}")
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_what_was_sent_while_postgresql_was_away_is_written_down_later(
     post.channel("ops", {"url": receiver.url("ops")})
     post.tells("ops")
     post.alert("raised", "pump-1")
-    with post.notifier("ops") as notifier:
+    with post.notifier() as notifier:
         notifier.begin()
         notifier.connection.close()
         with pytest.raises(psycopg.OperationalError):
@@ -60,19 +62,9 @@ def test_what_was_sent_while_postgresql_was_away_is_written_down_later(
     assert post.notifications("state", "attempts") == [("sent", 1)]
 
 
-PROCESS = """
-import api.notifier.__main__ as notifier
-from api.notifier.options import options
-notifier.options = lambda config: options(config)._replace(private_channels={{"{tenant}/ops"}})
-notifier.main()
-"""
-
-
 def _process(post: Outpost) -> "subprocess.Popen[bytes]":
     environment = os.environ | post.config.environment()
-    return subprocess.Popen(
-        [sys.executable, "-c", PROCESS.format(tenant=post.tenant)], env=environment, cwd=ROOT
-    )
+    return subprocess.Popen([sys.executable, "-m", "api.notifier"], env=environment, cwd=ROOT)
 
 
 def test_a_notifier_that_is_killed_loses_nothing(post: Outpost, receiver: Receiver) -> None:
@@ -86,7 +78,7 @@ def test_a_notifier_that_is_killed_loses_nothing(post: Outpost, receiver: Receiv
     process.kill()
     process.wait()
     receiver.answers["ops"] = [200]
-    with post.notifier("ops") as notifier:
+    with post.notifier() as notifier:
         notifier.run()
         assert len(receiver.got("ops")) == 3
         post.late_s = 121

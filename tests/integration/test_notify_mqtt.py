@@ -60,7 +60,7 @@ def send(config: Settings, to: str, tenant: str = "demo") -> Outcome:
         "notification-7", notice, msgspec.to_builtins(notice), NOW_MS, "https://plant.example"
     )
     kind = kind_named("mqtt")
-    reach = options(config).reach(tenant, "ops")
+    reach = options(config).reach(private_allowed=False)
     return kind.deliver(kind.read_settings({"to": to}), kind.read_secret({}), envelope, reach)
 
 

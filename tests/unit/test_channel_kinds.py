@@ -15,7 +15,7 @@ from api.notifier.http_post import answered, check_url
 from api.notifier.kinds.email import EmailSettings, mail
 from api.notifier.kinds.mqtt import MqttSettings, messages
 from api.notifier.kinds.slack import message
-from api.notifier.options import Options, options
+from api.notifier.options import Options
 from api.notifier.postman import Addressee, Postman
 from api.notifier.seal import Seal, load_seal
 from millrace.errors import MillraceError
@@ -210,13 +210,6 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> Non
     ]
 
 
-def test_only_the_operator_lets_a_channel_reach_inside(tmp_path: Path) -> None:
-    found = options(Settings(home=tmp_path))._replace(private_channels={"demo/ops"})
-    assert found.reach("demo", "ops").private_allowed
-    assert not found.reach("demo", "other").private_allowed
-    assert not found.reach("evil", "ops").private_allowed
-
-
 def test_whatever_a_kind_does_the_postman_has_an_outcome_without_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -228,8 +221,8 @@ def test_whatever_a_kind_does_the_postman_has_an_outcome_without_secrets(
 
     seal = Seal(b"A" * 43 + b"=")
     url = "https://hooks.example.com/T0/hunter2"
-    whom = Addressee("demo", "ops", "slack", {}, seal.close("demo", "ops", {"url": url}))
-    sender = Postman(Options("https://plant.example", (), BROKER), seal)
+    whom = Addressee("demo", "ops", "slack", {}, seal.close("demo", "ops", {"url": url}), False)
+    sender = Postman(Options("https://plant.example", BROKER), seal)
     notice: Notice = sample_notice("demo", NOW_MS)
     for deliver, said in ((repeats, "HTTP 500: you sent ***"), (breaks, "unexpected RuntimeError")):
         kind = dataclasses.replace(kind_named("slack"), deliver=deliver)

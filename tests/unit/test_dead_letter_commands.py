@@ -6,8 +6,9 @@ import pytest
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-from api.dead_letter_commands import _harmless, app, parse_fix
+from api.dead_letter_commands import app, parse_fix
 from millrace.errors import MillraceError
+from millrace.phrases import harmless
 from udfs.dead_letter_fixes import Fix
 
 pytestmark = pytest.mark.sessions
@@ -49,4 +50,4 @@ def test_replaying_everything_has_to_be_asked_for() -> None:
 
 
 def test_what_a_device_sent_does_not_steer_the_terminal() -> None:
-    assert _harmless("a\x1b[2Jb\n\tc°\r") == "a�[2Jb\n\tc°�"
+    assert harmless("a\x1b[2Jb\n\tc°\r") == "a�[2Jb  c°�"

@@ -9,7 +9,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from api import backtest_commands, data_commands, explanation_commands
+from api import (
+    alert_commands,
+    backtest_commands,
+    channel_commands,
+    data_commands,
+    dead_letter_commands,
+    device_commands,
+    explanation_commands,
+    rule_commands,
+)
 from catalog import ledger_view, registry_commands
 from catalog.forgetting import commands as forgetting
 from catalog.maintenance import view as maintenance
@@ -225,6 +234,84 @@ def _data() -> None:
     data_commands.show(found)
 
 
+TIME = "2026-01-31T08:00:00.000Z"
+ID = "0123456789abcdef01234567"
+
+
+def _alert(**more: Any) -> dict[str, Any]:
+    alert: dict[str, Any] = {
+        "alert_id": ID,
+        "onset": TIME,
+        "severity": "critical",
+        "state": "acknowledged",
+        "site": WIDE,
+    }
+    alert |= {"device_id": DEVICE, "rule": "r" * 64, "assignee": "ann", "cleared": TIME}
+    return alert | {"evidence": {"metric": METRIC, "value": FIGURE}, "snoozed_until": TIME} | more
+
+
+def _alert_detail() -> None:
+    message = {"created_at": TIME, "channel": "c" * 64, "reason": "unacknowledged", "state": "pending"}
+    message |= {"waits_for": "group_wait", "group_wait_s": 30, "next_attempt_at": TIME, "last_error": URL}
+    event = {"at": TIME, "kind": "acknowledged", "actor": "a" * 40, "detail": {"told": ["boss", DEVICE]}}
+    said = {"made_at": TIME, "author": "ann", "text": PROSE}
+    parts = {"history": [event], "comments": [said], "notifications": [message | {"sent_at": None}]}
+    alert_commands._show_alert(_alert(**parts))
+
+
+def _channels() -> None:
+    health = {"waiting": FIGURE, "failing": FIGURE, "dead": FIGURE, "last_sent_at": TIME}
+    channel = {"channel": "c" * 64, "kind": "webhook", "enabled": True, "group_wait_s": 30, "health": health}
+    channel_commands._show_channels({"channels": [channel | {"group_wait_critical_s": 0, "about": PROSE}]})
+
+
+def _kinds() -> None:
+    schema = {"properties": {METRIC: {}, "port": {}}, "required": [METRIC]}
+    kind = {"kind": "webhook", "about": PROSE, "settings": schema, "secret": {}}
+    channel_commands._show_kinds({"kinds": [kind]})
+
+
+def _rules() -> None:
+    rule = {"rule": "r" * 64, "version": FIGURE, "state": "enabled", "severity": "critical"}
+    rule_commands._show_rules([rule | {"kind": "rate_of_change", "about": PROSE}])
+
+
+def _versions() -> None:
+    version = {"version": FIGURE, "made_at": TIME, "state": "deleted", "made_by": "a" * 128}
+    rule_commands._show_versions([version])
+
+
+def _letters() -> None:
+    letter: dict[str, Any] = {
+        "dead_letter_id": f"0-{FIGURE}",
+        "received_at": TIME,
+        "reason": "bad_event_time",
+    }
+    letter |= {"device_id": DEVICE, "source": "mqtt", "replay": None, "detail": PROSE}
+    dead_letter_commands._show_page({"dead_letters": [letter], "next_cursor": "c" * 150})
+
+
+def _counts() -> None:
+    count = {"count": FIGURE, "reason": "bad_event_time", "source": "mqtt", "meaning": PROSE}
+    dead_letter_commands._show_counts({"counts": [count], "total": 2 * FIGURE})
+
+
+def _outcomes() -> None:
+    outcome = {"dead_letter_id": f"0-{FIGURE}", "outcome": "refused", "repeated": True, "reason": "r" * 40}
+    dead_letter_commands._show_outcomes([outcome | {"detail": PROSE}])
+
+
+def _sessions() -> None:
+    figures = dict.fromkeys(("readings", "gaps", "late_count", "revision"), FIGURE)
+    found = {"sessions": [figures | {"session_start": TIME, "session_end": TIME}], "next_cursor": None}
+    device_commands._show_sessions(found, [device_commands._open_session(TIME)])
+
+
+def _events() -> None:
+    event = {"event_time": TIME, "type": "site_silent", "cause": "silence", "part_of": "f" * 64}
+    device_commands._show_events({"events": [event | {"details": {"site": WIDE}}], "next_cursor": None})
+
+
 # By the function that prints it; a table that is new has no case here, and the first test says so.
 CASES: dict[str, Case] = {
     "millrace.stack.report.show_statuses": Case(_status, (DEVICE, WIDE, URL, FIGURES)),
@@ -247,6 +334,25 @@ CASES: dict[str, Case] = {
         _explanation, (DEVICE, METRIC, WIDE, str(FIGURE), PROSE, "after 3 min", URL)
     ),
     "api.backtest_commands._table": Case(_backtest, (DEVICE, METRIC, str(FIGURE), PROSE)),
+    "api.alert_commands._show_alerts": Case(
+        lambda: alert_commands._show_page({"alerts": [_alert()], "next_cursor": "c" * 150}),
+        (ID, DEVICE, WIDE, "r" * 64, "2026-01-31 08:00:00", "c" * 150),
+    ),
+    "api.alert_commands._show_history": Case(_alert_detail, ("acknowledged", "a" * 40, f"boss, {DEVICE}")),
+    "api.alert_commands._show_comments": Case(_alert_detail, (PROSE,)),
+    "api.alert_commands._show_messages": Case(_alert_detail, ("c" * 64, "unacknowledged", "30", URL)),
+    "api.channel_commands._show_channels": Case(_channels, ("c" * 64, FIGURES, "2026-01-31 08:00:00", PROSE)),
+    "api.channel_commands._show_kinds": Case(_kinds, ("webhook", PROSE, METRIC, "port (optional)")),
+    "api.rule_commands._show_rules": Case(_rules, ("r" * 64, f"v{FIGURE}", "rate_of_change", PROSE)),
+    "api.rule_commands._show_versions": Case(_versions, (f"v{FIGURE}", "a" * 128)),
+    "api.dead_letter_commands._show_letters": Case(_letters, (f"0-{FIGURE}", DEVICE, PROSE, "c" * 150)),
+    "api.dead_letter_commands._show_counts": Case(_counts, (FIGURES, f"{2 * FIGURE:,}", "in all", PROSE)),
+    "api.dead_letter_commands._show_outcomes": Case(_outcomes, (f"0-{FIGURE}", "refused (earlier)", PROSE)),
+    "api.device_commands._show_sessions": Case(_sessions, (FIGURES, "2026-01-31 08:00:00", "open")),
+    "api.device_commands._show_events": Case(_events, ("f" * 64, "site_silent", WIDE)),
+    "millrace.stack.report.show_logs": Case(
+        lambda: status.show_logs({DEVICE: FIGURE, "api": None}), (DEVICE, f"{FIGURES} B", "none yet")
+    ),
     "api.data_commands.show": Case(_data, (DEVICE, METRIC, WIDE, str(2 * FIGURE), "c" * 150)),
 }
 

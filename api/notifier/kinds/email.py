@@ -22,7 +22,7 @@ from api.notifier.channel_kind import (
     Outcome,
     Reach,
 )
-from api.notifier.destination import Destination, ForbiddenError, UnreachableError, look_up, trusted
+from api.notifier.destination import Destination, UnreachableError, look_up, trusted
 from millrace.errors import MillraceError
 from udfs.notify.render import html, text
 
@@ -80,7 +80,7 @@ def deliver(settings: EmailSettings, secret: EmailSecret, envelope: Envelope, re
     try:
         destination = look_up(settings.host, settings.port, reach.private_allowed)
         return _send(settings, secret, mail(settings, envelope), destination)
-    except (ForbiddenError, _NotEncryptedError, smtplib.SMTPNotSupportedError) as error:
+    except (_NotEncryptedError, smtplib.SMTPNotSupportedError) as error:
         return Outcome("refused", str(error))
     except smtplib.SMTPRecipientsRefused as error:
         return _answered(*next(iter(error.recipients.values())))
@@ -170,6 +170,10 @@ def _cut(server: smtplib.SMTP) -> None:
             link.shutdown(socket.SHUT_RDWR)
 
 
+def _must_reach(settings: EmailSettings, _secret: EmailSecret, reach: Reach) -> None:
+    look_up(settings.host, settings.port, reach.private_allowed)
+
+
 def _must_fit(settings: EmailSettings, secret: EmailSecret) -> None:
     if (settings.user is None) != (secret.password is None):
         raise MillraceError(
@@ -187,4 +191,5 @@ KIND = ChannelKind(
     deliver=deliver,
     secret_goes_to=("host", "port", "user"),
     must_fit=_must_fit,
+    must_reach=_must_reach,
 )

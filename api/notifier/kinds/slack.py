@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api.notifier.channel_kind import ChannelKind, ChannelSecret, ChannelSettings, Envelope, Outcome, Reach
-from api.notifier.http_post import check_url, post
+from api.notifier.http_post import check_url, must_reach, post
 from millrace.errors import MillraceError
 from udfs.notify.render import colour
 from udfs.notify.wording import Entry
@@ -75,4 +75,5 @@ KIND = ChannelKind(
     settings=SlackSettings,
     secret=SlackSecret,
     deliver=deliver,
+    must_reach=lambda _settings, secret, reach: must_reach(secret.url, reach.private_allowed),
 )

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api.notifier.channel_kind import ChannelKind, ChannelSecret, ChannelSettings, Envelope, Outcome, Reach
-from api.notifier.http_post import check_url, post
+from api.notifier.http_post import check_url, must_reach, post
 from millrace.errors import MillraceError
 from udfs.notify.render import text
 from udfs.notify.signing import secret_key, signed_headers
@@ -70,4 +70,5 @@ KIND = ChannelKind(
     settings=WebhookSettings,
     secret=WebhookSecret,
     deliver=deliver,
+    must_reach=lambda settings, _secret, reach: must_reach(settings.url, reach.private_allowed),
 )
