@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from millrace.http_limits import limited_options
 from millrace.settings import settings
 
 
@@ -17,6 +18,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        **limited_options(config.http),
     )
 
 

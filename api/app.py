@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems, routes
+from api.edge import Edge
 from api.openapi import describe
 from api.queries.hot_store import HotStore, connect
 from api.queries.intervals import ExpectedIntervals
@@ -31,6 +32,7 @@ def create_app(config: Settings) -> FastAPI:
     for module in pkgutil.iter_modules(routes.__path__):
         app.include_router(import_module(f"api.routes.{module.name}").router)
     describe(app)
+    app.add_middleware(Edge, contract=app.openapi, config=config)
     return app
 
 

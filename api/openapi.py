@@ -11,6 +11,17 @@ from millrace.contracts import SCHEMAS
 
 FILE = SCHEMAS / "openapi.yaml"
 _REPLACED = ("HTTPValidationError", "ValidationError")
+_WRITES = frozenset({"post", "put", "patch", "delete"})
+# What `api/edge.py` may answer on every route; a route says 422 in its own words.
+_AT_THE_EDGE = {
+    "413": "The body is larger than this API takes.",
+    "421": "The Host header names no host of this API.",
+    "422": "A parameter is wrong, unknown or given twice.",
+}
+_OF_WRITES = {
+    "403": "It comes from a page of another site.",
+    "415": "The body's media type is not read here.",
+}
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -34,20 +45,22 @@ def _document_problems(document: dict[str, Any]) -> None:
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            _document_errors(path, operation["responses"])
+        for method, operation in operations.items():
+            _document_errors(path, method, operation)
 
 
-def _document_errors(path: str, responses: dict[str, Any]) -> None:
+def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
     # A route names the errors of its own; those that all share are named here.
     wanted = {
-        status: answer["description"] for status, answer in responses.items() if _is_bare(status, answer)
+        status: answer["description"]
+        for status, answer in responses.items()
+        if _is_bare(status, answer) and answer["description"] != "Validation Error"
     }
     wanted |= {"404": "Unknown device or metric."} if "{device_id}" in path and "404" not in wanted else {}
     if path.startswith(("/devices", "/data")) and "503" not in wanted:
         wanted |= {"503": "Redis does not answer."}
-    if "422" in responses:
-        wanted |= {"422": "A parameter is wrong."}
+    wanted = _AT_THE_EDGE | (_OF_WRITES if method in _WRITES else {}) | wanted
     for status, about in sorted(wanted.items()):
         schema = {"$ref": _REFERENCE.format(model="Problem")}
         responses[status] = {"description": about, "content": {MEDIA_TYPE: {"schema": schema}}}

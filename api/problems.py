@@ -1,9 +1,8 @@
 """Every error as RFC 9457 `application/problem+json`: what (`detail`), where and how to mend it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -13,6 +12,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from millrace.errors import MillraceError
+from millrace.known_keys import Wrong, in_words
 
 MEDIA_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
@@ -42,18 +42,32 @@ class Problem(BaseModel):
 class ProblemError(MillraceError):
     """An error with an HTTP status and a stable problem type."""
 
-    def __init__(self, status: int, kind: str, what: str, *, where: str, mend: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        what: str,
+        *,
+        where: str,
+        mend: str,
+        errors: Sequence[WrongParameter] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(what, where=where, mend=mend)
         self.status = status
         self.kind = kind
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
 
 
 class WrongParameterError(ProblemError):
     """A parameter that the framework accepts and the query cannot use; answered with 422."""
 
     def __init__(self, parameter: str, what: str, *, accepted: str) -> None:
-        super().__init__(422, "wrong-parameter", what, where=parameter, mend=f"Send {accepted}.")
-        self.errors = [WrongParameter(parameter=parameter, what=what, accepted=accepted)]
+        wrong = WrongParameter(parameter=parameter, what=what, accepted=accepted)
+        super().__init__(
+            422, "wrong-parameter", what, where=parameter, mend=f"Send {accepted}.", errors=[wrong]
+        )
 
 
 def install(app: FastAPI) -> None:
@@ -65,106 +79,87 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _answer(
-    request: Request,
-    status: int,
-    kind: str,
-    detail: str,
-    *,
-    where: str,
-    mend: str,
-    errors: Sequence[WrongParameter] = (),
-    headers: dict[str, str] | None = None,
-) -> Response:
+def problem_response(path: str, error: ProblemError) -> Response:
+    """Return the answer that tells an error."""
     problem = Problem(
-        type=f"urn:millrace:problem:{kind}",
-        title=kind.replace("-", " ").capitalize(),
-        status=status,
-        detail=detail,
-        instance=request.url.path,
-        where=where,
-        mend=mend,
-        errors=list(errors) or None,
+        type=f"urn:millrace:problem:{error.kind}",
+        title=error.kind.replace("-", " ").capitalize(),
+        status=error.status,
+        detail=error.what,
+        instance=path,
+        where=error.where,
+        mend=error.mend,
+        errors=error.errors or None,
     )
     body = msgspec.json.encode(problem.model_dump(exclude_none=True))
-    return Response(body, status, media_type=MEDIA_TYPE, headers=headers)
+    retry = {"Retry-After": "1"} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(body, error.status, media_type=MEDIA_TYPE, headers=retry | error.headers)
 
 
 async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)
-    errors = error.errors if isinstance(error, WrongParameterError) else ()
-    return _answer(
-        request,
-        error.status,
-        error.kind,
-        error.what,
-        where=error.where,
-        mend=error.mend,
-        errors=errors,
-        headers={"Retry-After": "1"} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None,
-    )
+    return problem_response(request.url.path, error)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    wrong = [_wrong_parameter(entry) for entry in error.errors()]
+    wrong = [
+        WrongParameter(parameter=entry.place, what=entry.what, accepted=entry.accepted)
+        for entry in _wrong_parameters(request, error)
+    ]
     names = ", ".join(dict.fromkeys(entry.parameter for entry in wrong))
-    return _answer(
-        request,
-        422,
-        "wrong-parameter",
-        "; ".join(f"{entry.parameter}: {entry.what}" for entry in wrong),
-        where=names,
-        mend=f"Correct {names}; /docs lists the accepted forms.",
-        errors=wrong,
-    )
+    what = "; ".join(f"{entry.parameter}: {entry.what}" for entry in wrong)
+    mend = f"Correct {names}; /docs lists the accepted forms."
+    problem = ProblemError(422, "wrong-parameter", what, where=names, mend=mend, errors=wrong)
+    return problem_response(request.url.path, problem)
 
 
-def _wrong_parameter(entry: dict[str, Any]) -> WrongParameter:
-    place = [str(part) for part in entry["loc"][1:]]
-    # Pydantic says "Input should be a valid integer, ..."; what follows is the accepted form.
-    accepted = entry["msg"].partition(" should ")[2].removeprefix("be ")
-    return WrongParameter(
-        parameter=".".join(place) or str(entry["loc"][0]),
-        what=entry["msg"],
-        accepted=accepted or None,
-    )
+def _wrong_parameters(request: Request, error: RequestValidationError) -> list[Wrong]:
+    """Return what is wrong, by place in the parameters or in the body, which is named where all of it is."""
+    operation = request.scope.get("millrace.operation")
+    schema = dict(operation.body or {}) if operation else {}
+    root = schema | {"components": request.app.openapi()["components"]} if schema else {}
+    entries = [dict(entry) | {"loc": tuple(entry["loc"])[1:]} for entry in error.errors()]
+    sources = [str(entry["loc"][0]) for entry in error.errors()]
+    found = in_words(entries, root, error.body)
+    return [
+        entry if entry.place else entry._replace(place=source)
+        for entry, source in zip(found, sources, strict=True)
+    ]
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    phrase = HTTPStatus(error.status_code).phrase
-    return _answer(
-        request,
+    problem = ProblemError(
         error.status_code,
-        phrase.lower().replace(" ", "-"),
+        HTTPStatus(error.status_code).phrase.lower().replace(" ", "-"),
         f"{request.method} {request.url.path}: {error.detail}",
         where=request.url.path,
         mend="GET / lists the endpoints.",
-        headers=dict(error.headers or {}),
+        headers=error.headers,
     )
+    return problem_response(request.url.path, problem)
 
 
 async def _store_gone(request: Request, error: Exception) -> Response:
     logger.warning("redis_unavailable path=%s error=%s", request.url.path, type(error).__name__)
-    return _answer(
-        request,
+    problem = ProblemError(
         503,
         "store-unavailable",
         f"Redis, which holds the last 24 hours, cannot answer now ({type(error).__name__}).",
         where="redis",
         mend="Try again in a moment; `millrace status` and GET /health show what is down.",
-        headers={"Retry-After": "1"},
     )
+    return problem_response(request.url.path, problem)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     logger.error("unexpected_error path=%s error=%s", request.url.path, type(error).__name__)
-    return _answer(
-        request,
+    problem = ProblemError(
         500,
         "internal-error",
         "An error nobody foresaw; the log has the trace.",
         where=request.url.path,
         mend="`millrace logs api` shows it; please report it.",
     )
+    return problem_response(request.url.path, problem)

@@ -182,6 +182,7 @@ def set_profile(
     from pydantic import ValidationError
 
     from catalog.registry_entries import ProfileEntry
+    from millrace.known_keys import in_words
 
     given = {
         "profile": name,
@@ -197,7 +198,8 @@ def set_profile(
         try:
             entry = ProfileEntry(**(kept | told | given))
         except ValidationError as error:
-            raise MillraceError("; ".join(found["msg"] for found in error.errors())) from None
+            wrong = in_words(error.errors(), ProfileEntry.model_json_schema())
+            raise MillraceError("; ".join(found.what for found in wrong), where="profile") from None
         registry.put_profile(name, entry)
 
 

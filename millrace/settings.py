@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from millrace.errors import MillraceError
+from millrace.known_keys import in_words
+from millrace.nearest import did_you_mean
 
 PREFIX = "MILLRACE_"
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +101,18 @@ class Lake(Section):
     s3_region: str = ""
 
 
+class Http(Section):
+    """Limits of our HTTP servers; who is slower or larger is refused."""
+
+    header_timeout_ms: int = Field(default=10_000, ge=100)
+    body_timeout_ms: int = Field(default=30_000, ge=100)
+    idle_timeout_ms: int = Field(default=15_000, ge=100)
+    max_header_bytes: int = Field(default=65_536, ge=1_024)
+    max_body_bytes: int = Field(default=8_388_608, ge=1_024)
+    # Beside loopback and `bind_host`; "*.plant.example" is any below it, "*" every name.
+    allowed_hosts: tuple[str, ...] = ()
+
+
 class Cost(Section):
     """What a GB costs a month in each tier, in any currency."""
 
@@ -136,6 +150,7 @@ class Settings(BaseSettings):
     notify: Notify = Notify()
     lake: Lake = Lake()
     cost: Cost = Cost()
+    http: Http = Http()
 
     def port(self, name: str) -> int:
         """Return the effective port of a service, offset included."""
@@ -181,15 +196,21 @@ def settings() -> Settings:
     """Read the settings once; raise MillraceError naming every key that is wrong."""
     unknown = unknown_variables(dict(os.environ))
     if unknown:
+        known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
         raise MillraceError(
-            f"unknown setting {', '.join(unknown)}",
+            f"unknown setting {', '.join(unknown)}{did_you_mean(unknown[0].split('__')[0], known)}",
             where="environment",
             mend="`millrace doctor` lists the settings and their defaults.",
         )
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = in_words(error.errors(), Settings.model_json_schema())
+        said = "; ".join(f"{_variable(entry.place)}: {entry.what}" for entry in wrong)
         raise MillraceError(
-            f"a setting is wrong: {wrong}", where="environment", mend="Correct or unset it."
+            f"a setting is wrong: {said}", where="environment", mend="Correct or unset it."
         ) from None
+
+
+def _variable(place: str) -> str:
+    return f"{PREFIX}{place.upper().replace('.', '__')}"

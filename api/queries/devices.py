@@ -9,6 +9,7 @@ from api.problems import ProblemError, WrongParameterError
 from api.queries.hot_store import HotStore, IndexEntry, SeenBetween
 from api.queries.presence import ONLINE_WITHIN_MS, Wanted, is_online, matching, presence
 from millrace.clock import to_iso
+from millrace.strict_json import check_storable
 from udfs.latest import is_metric, parse_latest
 
 Order = Literal["newest", "id"]
@@ -92,6 +93,7 @@ def decode_cursor(cursor: str) -> IndexEntry:
     try:
         plain = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         last_seen_ms, device_id = plain.decode().split(":", 1)
+        check_storable(device_id)
         return IndexEntry(int(last_seen_ms), device_id)
     except (binascii.Error, ValueError):
         raise WrongParameterError(

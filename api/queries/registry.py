@@ -21,6 +21,7 @@ from catalog.migrations import connect
 from catalog.registry_entries import DeviceSettings, MaintenanceEntry, ProfileEntry, SiteSettings, moment
 from catalog.registry_store import InUseError, Kind, Registry, UnknownNameError
 from millrace.clock import from_iso, to_iso
+from millrace.known_keys import in_words
 from millrace.settings import Settings
 
 
@@ -121,9 +122,8 @@ def list_maintenance(registry: Registry, now_ms: int) -> list[Maintenance]:
     return [Maintenance(**_times(row)) for row in registry.maintenance(now_ms)]
 
 
-def add_maintenance(registry: Registry, asked: MaintenanceRequest, now_ms: int) -> Maintenance:
+def add_maintenance(registry: Registry, entry: MaintenanceEntry) -> Maintenance:
     """Add a window; the same window again is the same."""
-    entry = window_of(asked, now_ms)
     number, _ = registry.add_maintenance(entry)
     times = {"starts_at": _iso(entry.starts_at), "ends_at": _iso(entry.ends_at)}
     fields = entry.model_dump(include={"device_id", "site", "about"})
@@ -149,8 +149,9 @@ def window_of(asked: MaintenanceRequest, now_ms: int) -> MaintenanceEntry:
             about=asked.about,
         )
     except ValidationError as error:
+        wrong = in_words(error.errors(), MaintenanceEntry.model_json_schema())[0]
         raise WrongParameterError(
-            "maintenance", error.errors()[0]["msg"], accepted="device_id or site, and an end after the start"
+            "maintenance", wrong.what, accepted="device_id or site, and an end after the start"
         ) from None
 
 

@@ -25,8 +25,7 @@ class WrongRuleError(WrongParameterError):
     """A rule that cannot be used; answered with 422, `errors` name each place."""
 
     def __init__(self, kind: str, what: str, errors: list[WrongParameter], *, where: str, mend: str) -> None:
-        ProblemError.__init__(self, 422, kind, what, where=where, mend=mend)
-        self.errors = errors
+        ProblemError.__init__(self, 422, kind, what, where=where, mend=mend, errors=errors)
 
 
 def parsed(data: dict[str, Any]) -> Rule:

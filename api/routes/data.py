@@ -46,6 +46,12 @@ class Terms:
             int | None,
             Query(ge=1, le=MOST_POINTS, description="Points of a series on a page; raw: readings (1,000)."),
         ] = None,
+        metrics: Annotated[
+            list[str] | None, Query(description="By commas or repeated; default: all metrics.")
+        ] = None,
+        metric: Annotated[
+            list[str] | None, Query(description="Repeatable; as `metrics`, for names with commas.")
+        ] = None,
         cursor: Annotated[
             str | None, Query(max_length=2048, description="`next_cursor` of the same question.")
         ] = None,
@@ -59,7 +65,9 @@ class Terms:
     ) -> None:
         self.form = chosen_format(format_, accept)
         self.as_of = as_of
-        self.wanted = Wanted(tenant, (), (), from_, to, resolution, downsample, limit, cursor, as_of)
+        chosen = [*(name for part in metrics or () for name in part.split(",") if name), *(metric or ())]
+        named = tuple(dict.fromkeys(chosen))
+        self.wanted = Wanted(tenant, (), named, from_, to, resolution, downsample, limit, cursor, as_of)
 
 
 Asking = Annotated[Terms, Depends(Terms)]
@@ -81,7 +89,6 @@ async def get_many(
     devices: Annotated[
         list[str], Query(min_length=1, description="Device ids, by commas; or repeated, for ids with commas.")
     ],
-    metrics: Annotated[list[str] | None, Query(description="By commas or repeated; default: all.")] = None,
 ) -> Response:
     """Return the series of several devices, as `/data/{device_id}` does of one."""
     named = tuple(dict.fromkeys(name for part in devices for name in part.split(",") if name))
@@ -89,8 +96,7 @@ async def get_many(
         raise WrongParameterError(
             "devices", f"{len(named)} devices are named", accepted=f"1 to {MOST_DEVICES} device ids"
         )
-    chosen = tuple(dict.fromkeys(name for part in metrics or () for name in part.split(",") if name))
-    return await _answer(request, terms, reach, terms.wanted._replace(devices=named, metrics=chosen), now_ms)
+    return await _answer(request, terms, reach, terms.wanted._replace(devices=named), now_ms)
 
 
 @router.get("/data/{device_id}", operation_id="getSeries", response_model=SeriesAnswer)
@@ -100,11 +106,9 @@ async def get_data(
     terms: Asking,
     reach: Stores,
     now_ms: NowMs,
-    metric: Annotated[list[str] | None, Query(description="Repeatable; default: all metrics.")] = None,
 ) -> Response:
     """Return min, max, avg, sum, count, first and last of each metric over time; or what is asked instead."""
-    chosen = tuple(dict.fromkeys(metric or ()))
-    wanted = terms.wanted._replace(devices=(device_id,), metrics=chosen)
+    wanted = terms.wanted._replace(devices=(device_id,))
     return await _answer(request, terms, reach, wanted, now_ms, device_id)
 
 

@@ -16,7 +16,7 @@ async def get_index() -> Index:
         links={
             "devices": "/devices{?tenant,state,site,order,limit,cursor}",
             "device": "/devices/{device_id}{?tenant}",
-            "data": f"/data/{{device_id}}{{?metric*,{_SERIES}}}",
+            "data": f"/data/{{device_id}}{{?metrics,{_SERIES}}}",
             "data_of_several": f"/data{{?devices,metrics,{_SERIES}}}",
             "registry": "/registry/devices",
             "dead_letters": "/dead-letters{?reason,device,source,from,to,tenant,cursor,limit}",

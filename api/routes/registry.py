@@ -25,6 +25,7 @@ from api.registry_answers import (
     SiteList,
 )
 from catalog.registry_entries import NAME, DeviceSettings, ProfileEntry, ProfileSettings, SiteSettings
+from millrace.known_keys import in_words
 
 _Responses = dict[int | str, dict[str, Any]]
 _UNKNOWN: _Responses = {404: {"description": "The registry has none of this name."}}
@@ -98,7 +99,8 @@ def put_profile(config: Config, tenant: Tenant, profile: ProfileName, settings: 
     try:
         entry = ProfileEntry(profile=profile, **settings.model_dump())
     except ValidationError as error:
-        raise WrongParameterError("profile", error.errors()[0]["msg"], accepted="another name") from None
+        wrong = in_words(error.errors(), ProfileEntry.model_json_schema())[0]
+        raise WrongParameterError("profile", wrong.what, accepted="another name") from None
     with open_registry(config, tenant) as registry:
         return queries.put_profile(registry, entry)
 
@@ -148,8 +150,9 @@ def get_maintenance(config: Config, tenant: Tenant, now_ms: NowMs) -> Maintenanc
 @router.post("/maintenance", operation_id="addMaintenance", status_code=201)
 def add_maintenance(config: Config, tenant: Tenant, now_ms: NowMs, asked: MaintenanceRequest) -> Maintenance:
     """Begin or plan a window in which nobody is called offline; asking twice makes one window."""
+    window = queries.window_of(asked, now_ms)
     with open_registry(config, tenant) as registry:
-        return queries.add_maintenance(registry, asked, now_ms)
+        return queries.add_maintenance(registry, window)
 
 
 @router.delete(

@@ -56,7 +56,9 @@ class World:
 
     def __init__(self, config: Settings, tenant: str = "") -> None:
         self.config = config
-        self.client = TestClient(create_app(config), raise_server_exceptions=False)
+        self.client = TestClient(
+            create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False
+        )
         self.tenant = tenant or f"past-{next(_numbers)}"
         self._offset = 0
 

@@ -118,7 +118,7 @@ def writer(redis_server: RedisServer) -> Writer:
 def web(redis_server: RedisServer) -> Iterator[TestClient]:
     app = create_app(redis_server.config)
     app.dependency_overrides[current_time_ms] = lambda: NOW_MS
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 

@@ -41,7 +41,7 @@ def asking(world: History, at_ms: int) -> Iterator[TestClient]:
     """Give a client of an API for which it is always the same time."""
     app = create_app(world.config)
     app.dependency_overrides[current_time_ms] = lambda: at_ms
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 

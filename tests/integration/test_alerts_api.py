@@ -34,7 +34,7 @@ class Desk:
         self.tenant = f"desk-{next(_numbers)}"
         app = create_app(config)
         app.dependency_overrides[current_time_ms] = lambda: START_MS + 1000 * NOW_S
-        self.client = TestClient(app, raise_server_exceptions=False)
+        self.client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
         t = self.tenant
         told = [
             said(t, "raised", "a", onset_s=0),
@@ -184,5 +184,7 @@ def test_what_is_not_there_or_not_understood_is_a_problem(
 
 def test_without_postgresql_the_answer_is_a_problem(tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = Settings(stack="nowhere", home=tmp_path_factory.mktemp("nowhere"), port_offset=5_000)
-    with TestClient(create_app(nowhere), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(nowhere), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         assert [client.get(path).status_code for path in ("/alerts", "/rules", "/audit")] == [503] * 3

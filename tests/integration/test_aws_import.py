@@ -33,7 +33,9 @@ class Door:
     """The API as one tenant's user sees it."""
 
     def __init__(self, config: Settings) -> None:
-        self.client = TestClient(create_app(config), raise_server_exceptions=False)
+        self.client = TestClient(
+            create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False
+        )
         self.tenant = f"aws-{next(_numbers)}"
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:

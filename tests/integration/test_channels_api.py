@@ -46,7 +46,7 @@ class Desk(Outpost):
         app = create_app(config)
         self.now_ms = START_MS + 3_600_000
         app.dependency_overrides[current_time_ms] = lambda: self.now_ms
-        self.client = TestClient(app, raise_server_exceptions=False)
+        self.client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         parameters = {"tenant": self.tenant} | more.pop("params", {})
@@ -263,7 +263,7 @@ def test_an_alert_says_which_message_waits_for_what(desk: Desk, receiver: Receiv
 
 
 def test_the_kinds_describe_what_they_are_configured_by(desk: Desk) -> None:
-    kinds = {kind["kind"]: kind for kind in desk("GET", "/channel-kinds")["kinds"]}
+    kinds = {kind["kind"]: kind for kind in desk.client.get("/channel-kinds").json()["kinds"]}
     assert sorted(kinds) == ["email", "mqtt", "slack", "webhook"]
     assert kinds["email"]["settings"]["required"] == ["host", "sender", "recipients"]
     assert list(kinds["webhook"]["secret"]["properties"]) == ["signing_secret"]
@@ -344,6 +344,8 @@ def test_tenants_do_not_see_each_other(desk: Desk, services: Settings) -> None:
 
 def test_without_postgresql_the_answer_is_that_it_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = Settings(stack="nowhere", home=tmp_path_factory.mktemp("nowhere"), port_offset=5_000)
-    with TestClient(create_app(nowhere), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(nowhere), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         for path in ("/channels", "/channels/ops", "/notifications", "/notifications/1"):
             assert client.get(path).status_code == 503, path

@@ -29,7 +29,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusals]:
 
 @pytest.fixture
 def api(services: Refusals) -> Iterator[TestClient]:
-    with TestClient(create_app(services.config), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(services.config), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         yield client
 
 

@@ -114,7 +114,7 @@ def hot(config: Settings) -> Iterator[Redis]:
 def history(config: Settings, hot: Redis) -> Iterator[TestClient]:
     app = create_app(config)
     app.dependency_overrides[current_time_ms] = lambda: NOW_MS
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 
@@ -250,6 +250,8 @@ def test_what_cannot_be_understood_is_named(
 @pytest.mark.parametrize("what", ["sessions", "events"])
 def test_a_lake_that_is_away_is_named(hot: Redis, config: Settings, what: str) -> None:
     ports = config.ports.model_copy(update={"postgres": 1_024})
-    with TestClient(create_app(config.model_copy(update={"ports": ports}))) as client:
+    with TestClient(
+        create_app(config.model_copy(update={"ports": ports})), base_url="http://127.0.0.1"
+    ) as client:
         reply = client.get(f"/devices/pump/{what}")
     assert (reply.status_code, reply.json()["where"]) == (503, "lake")

@@ -85,7 +85,7 @@ def test_tags_go_through_a_file_and_come_back(config: Settings, name: str) -> No
 
 
 def test_the_api_takes_tags_answers_them_and_finds_by_them(config: Settings, name: str) -> None:
-    web = TestClient(create_app(config), raise_server_exceptions=False)
+    web = TestClient(create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False)
     answer = web.put(f"/registry/devices/{name}", json={"tags": [name, "a"]}).json()
     assert answer["tags"] == sorted([name, "a"])
     assert web.get(f"/registry/devices/{name}").json()["tags"] == answer["tags"]

@@ -287,6 +287,6 @@ def test_doctor_says_what_answers(found: Lakes, name: str) -> None:
 
 def test_history_is_a_problem_while_the_catalog_is_away(found: Lakes) -> None:
     config = with_lake(found.rest, found.rest.lake.model_copy(update={"rest_catalog": NOBODY}))
-    with TestClient(create_app(config), raise_server_exceptions=False) as web:
+    with TestClient(create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False) as web:
         reply = web.get("/data/pump-1", params={"from": FROM_MS, "to": FROM_MS + DAY_MS, "resolution": "raw"})
     assert (reply.status_code, reply.json()["type"]) == (503, "urn:millrace:problem:store-unavailable")

@@ -129,7 +129,7 @@ def test_the_corrector_finds_the_alert_where_it_looks_for_what_is_true(world: Wo
 def test_the_api_lists_the_newest_findings_and_serves_their_pages(world: World) -> None:
     app = create_app(world.config)
     app.dependency_overrides[current_time_ms] = lambda: NOW_MS + 3 * MINUTE_MS
-    with TestClient(app) as web:
+    with TestClient(app, base_url="http://127.0.0.1") as web:
         report = web.get("/quality", params={"table": "readings", "day": "2026-01-01"}).json()
         assert report["passed"]
         assert {one["check"] for one in report["checks"]} >= {"mark_known", "fresh", "interval_kept"}

@@ -43,7 +43,7 @@ class Api:
     def __init__(self, config: Settings) -> None:
         app = create_app(config)
         app.dependency_overrides[current_time_ms] = lambda: START_MS
-        self.client = TestClient(app, raise_server_exceptions=False)
+        self.client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
         self.tenant = f"rules-{next(_numbers)}"
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
