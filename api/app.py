@@ -43,6 +43,8 @@ def app_from_environment() -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # Every request is held against it, and the first one should not wait.
+    app.openapi()
     store = HotStore(connect(app.state.config))
     # Loopback services must not be asked through a proxy of the environment.
     async with httpx.AsyncClient(timeout=1.0, trust_env=False) as web:

@@ -92,7 +92,7 @@ def test_the_api_takes_tags_answers_them_and_finds_by_them(config: Settings, nam
     listed = web.get("/registry/devices", params={"tag": name}).json()["devices"]
     assert [device["device_id"] for device in listed] == [name]
     wrong = web.put(f"/registry/devices/{name}", json={"tags": ["line 3"]})
-    assert (wrong.status_code, wrong.json()["where"]) == (422, "tags.0")
+    assert (wrong.status_code, wrong.json()["where"]) == (422, "tags[0]")
 
 
 @pytest.mark.parametrize(
