@@ -30,10 +30,19 @@ def import_aws(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be made.")] = False,
     tenant: Annotated[str | None, typer.Option(help="Default: the tenant this stack is set to.")] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the tenant, if it is not there yet.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make rules of an AWS IoT Events model, in shadow, and say what could not be translated."""
-    asked = {"enable": enable, "metric": metric, "dry_run": dry_run, "tenant": tenant}
+    asked = {
+        "enable": enable,
+        "metric": metric,
+        "dry_run": dry_run,
+        "tenant": tenant,
+        "create": create or None,
+    }
     found = ask("POST", "/rules/import-aws", asked, body=_read(file))
     if as_json:
         typer.echo(json.dumps(found))

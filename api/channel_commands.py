@@ -56,12 +56,15 @@ def put(
         typer.Argument(help="YAML of a channel or a list: channel, kind, settings, secret, group_wait_s ..."),
     ],
     tenant: Tenant = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the tenant, if it is not there yet.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Add or change channels as a file says; `${NAME}` in a secret is taken from the environment."""
     entries = _read(file)
     found = [
-        ask("PUT", path_of("channels", name), {"tenant": tenant}, body=entry)
+        ask("PUT", path_of("channels", name), {"tenant": tenant, "create": create or None}, body=entry)
         for name, entry in entries.items()
     ]
     print_answer({"channels": found}, as_json, _show_channels)

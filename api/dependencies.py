@@ -57,4 +57,8 @@ async def _tenant(
 
 
 Tenant = Annotated[str, Depends(_tenant)]
+Create = Annotated[
+    bool,
+    Query(description="Make the tenant, and a site or device the body names, if they are not there yet."),
+]
 DeviceId = Annotated[str, Path(min_length=1, max_length=256, description="Unique within the tenant.")]

@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="What raises alerts: write it, try 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Tenant = Annotated[str | None, typer.Option(help="Default: the tenant this stack is set to.")]
+Create = Annotated[bool, typer.Option("--create", help="Make the tenant, if it is not there yet.")]
 Name = Annotated[str, typer.Argument(help="Name of the rule.")]
 Names = Annotated[list[str], typer.Argument(help="Names of rules.")]
 Places = Annotated[list[Path], typer.Argument(help="YAML files, or folders of them.")]
@@ -64,13 +65,15 @@ def import_rules(
     places: Places,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     tenant: Tenant = None,
+    create: Create = False,
     as_json: Json = False,
 ) -> None:
     """Bring rules to what files say, all or nothing, if they do what their examples say; others stay."""
     from udfs.rules.model import rule_data
 
     body = [rule_data(rule) for rule in read_places(places)]
-    found = ask("POST", "/rules/import", {"tenant": tenant, "dry_run": dry_run}, body=body)
+    asked = {"tenant": tenant, "dry_run": dry_run, "create": create or None}
+    found = ask("POST", "/rules/import", asked, body=body)
     if as_json:
         typer.echo(json.dumps(found))
         return

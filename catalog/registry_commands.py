@@ -25,6 +25,9 @@ profiles = typer.Typer(help="Device profiles: when a device counts as offline.",
 app.add_typer(devices, name="devices")
 app.add_typer(profiles, name="profiles")
 
+Create = Annotated[
+    bool, typer.Option("--create", help="Make a tenant, site or device that is named and not there yet.")
+]
 Tenant = Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ONLY_IN_JSON = {"tenant", "updated_at", "metrics", "retention_class"}
@@ -72,14 +75,17 @@ def import_devices(
         Path, typer.Argument(help="YAML: profiles, sites, devices, maintenance, or only devices.")
     ],
     tenant: Tenant = None,
+    create: Create = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the registry to what a file says, all or nothing; what it does not name stays."""
     from catalog.registry_file import read_file
+    from catalog.registry_names import require_file_names, writer
     from catalog.registry_store import import_file
 
     read = read_file(file)
     with _registry(tenant) as registry:
+        require_file_names(registry, read, writer(settings(), create))
         changed = import_file(registry.connection, read, registry.tenant)._asdict()
     typer.echo(
         json.dumps({"changed": changed})
@@ -134,6 +140,7 @@ def maintenance(
     about: Annotated[str, typer.Option(help="Why.")] = "",
     end: Annotated[int | None, typer.Option(help="End the window of this number instead.")] = None,
     tenant: Tenant = None,
+    create: Create = False,
     as_json: AsJson = False,
 ) -> None:
     """Begin or plan a maintenance window, or end one; without --device, --site or --end list them."""
@@ -141,8 +148,18 @@ def maintenance(
         if end is not None and not registry.delete_maintenance(end):
             raise MillraceError(f"there is no maintenance window {end}", where="--end")
         if device or site:
+            _require_known(registry, device, create)
             registry.add_maintenance(_window(device, site, start, duration, about))
         _show(registry.maintenance(now_ms()), as_json, "maintenance window")
+
+
+def _require_known(registry: "Registry", device: str | None, create: bool) -> None:
+    from catalog.registry_names import require_device, require_tenant, writer
+
+    who = writer(settings(), create)
+    require_tenant(registry.connection, registry.tenant, who)
+    if device is not None:
+        require_device(registry, device, who)
 
 
 def _window(

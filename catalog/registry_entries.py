@@ -4,7 +4,16 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from millrace.unregistered import DEFAULT_PROFILE
 
@@ -16,6 +25,8 @@ Tag = Annotated[str, Field(pattern=TAG)]
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Text = Annotated[str, Field(max_length=1024)]
 Seconds = Annotated[int, Field(gt=0, le=366 * 86_400)]
+# The stream looks at silence no finer.
+LEAST_OFFLINE_AFTER_S = 10
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -55,22 +66,37 @@ class DeviceEntry(DeviceSettings):
     tenant: Tenant | None = None
 
 
-def _limits_hold(metrics: dict[str, Any]) -> dict[str, Any]:
-    for name, told in metrics.items():
-        limits = [told[side] for side in ("min", "max") if side in told] if isinstance(told, dict) else []
-        if any(isinstance(one, bool) or not isinstance(one, int | float) for one in limits):
-            raise ValueError(f"min and max of metric {name} should be numbers")
-        if len(limits) == 2 and not limits[0] <= limits[1]:
-            raise ValueError(f"min of metric {name} should not be above its max")
-    return metrics
+Figure = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class MetricSettings(Entry):
+    """What a profile promises of a metric; it is stored and answered as it was given."""
+
+    unit: Annotated[str, Field(max_length=64)] = ""
+    about: Text = ""
+    min: Figure | None = Field(default=None, description="Values below are out of range.")
+    max: Figure | None = Field(default=None, description="Values above are out of range.")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min should not be above max")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if name in self.model_fields_set}
 
 
 class ProfileSettings(Entry):
     """What devices of one kind have in common."""
 
     expected_interval_s: Seconds = Field(default=60, description="How often a device speaks.")
-    offline_after_s: Seconds = Field(default=300, description="Silence after which a device is offline.")
-    metrics: Annotated[dict[str, Any], AfterValidator(_limits_hold)] = Field(
+    offline_after_s: Annotated[int, Field(ge=LEAST_OFFLINE_AFTER_S, le=366 * 86_400)] = Field(
+        default=300, description="Silence after which a device is offline."
+    )
+    metrics: dict[str, MetricSettings] = Field(
         default_factory=dict,
         description="Metric name to unit and valid range: `{temperature_c: {unit: °C, min: -40, max: 85}}`.",
     )

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from catalog.registry_entries import RegistryFile
 from millrace.errors import MillraceError
+from millrace.known_keys import in_words
+from millrace.strict_json import UnstorableError, check_storable
 
 _MEND = "Correct the file; `millrace devices export` shows the form."
 
@@ -16,19 +18,20 @@ _MEND = "Correct the file; `millrace devices export` shows the form."
 def read_file(path: Path) -> RegistryFile:
     """Read a registry file; MillraceError naming every entry that is wrong."""
     try:
-        return RegistryFile.model_validate(yaml.safe_load(path.read_text()) or {})
+        given = yaml.safe_load(path.read_text()) or {}
+        check_storable(given)
+        return RegistryFile.model_validate(given)
     except OSError as error:
         raise MillraceError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+    except UnstorableError as error:
+        raise MillraceError(f"the file is wrong: {error}", where=str(path), mend=_MEND) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MillraceError(f"the file is no YAML: {error}", where=str(path), mend=_MEND) from None
     except ValidationError as error:
-        wrong = "; ".join(_shown(entry) for entry in error.errors())
-        raise MillraceError(f"the file is wrong: {wrong}", where=str(path), mend=_MEND) from None
-
-
-def _shown(entry: Any) -> str:
-    place = ".".join(map(str, entry["loc"]))
-    return f"{place}: {entry['msg']}" if place else str(entry["msg"])
+        as_read = {"devices": given} if isinstance(given, list) else given
+        wrong = in_words(error.errors(), RegistryFile.model_json_schema(), as_read)
+        said = "; ".join(f"{entry.place}: {entry.what}".removeprefix(": ") for entry in wrong)
+        raise MillraceError(f"the file is wrong: {said}", where=str(path), mend=_MEND) from None
 
 
 def to_yaml(registry: dict[str, list[dict[str, Any]]]) -> str:

@@ -117,7 +117,9 @@ class Registry:
 
     def put_profile(self, profile: str, settings: ProfileSettings) -> bool:
         """Set a profile; its devices are judged by it from now on."""
-        fields = _own(settings, ProfileSettings) | {"metrics": Jsonb(settings.metrics)}
+        fields = _own(settings, ProfileSettings) | {
+            "metrics": Jsonb({name: metric.model_dump() for name, metric in settings.metrics.items()})
+        }
         return bool(self._write("put_profile", profile=profile, **fields))
 
     def put_site(self, site: str, settings: SiteSettings) -> bool:

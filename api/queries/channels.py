@@ -24,7 +24,7 @@ from api.notifier.options import options
 from api.notifier.postman import Addressee, Postman
 from api.notifier.seal import Seal, load_seal
 from api.problems import ProblemError
-from api.queries.registry_access import iso, moment, open_database
+from api.queries.registry_access import iso, moment, open_database, open_for_writing
 from catalog import channel_store
 from catalog.channel_store import (
     ChannelEntry,
@@ -42,9 +42,12 @@ _HEALTH_OF = timedelta(hours=24)
 
 
 @contextmanager
-def open_channels(config: Settings, tenant: str) -> Iterator[ChannelStore]:
-    """Open a tenant's channels for one request; errors become problems (404, 409, 503)."""
-    with open_database(config) as connection:
+def open_channels(
+    config: Settings, tenant: str, *, writing: bool = False, may_create: bool = False
+) -> Iterator[ChannelStore]:
+    """Open a tenant's channels for one request; errors become problems (404, 409, 422, 503)."""
+    opened = open_for_writing(config, tenant, may_create) if writing else open_database(config)
+    with opened as connection:
         try:
             yield ChannelStore(connection, tenant)
         except NoSuchChannelError as error:

@@ -19,6 +19,7 @@ from api.registry_answers import (
 )
 from catalog.migrations import connect
 from catalog.registry_entries import DeviceSettings, MaintenanceEntry, ProfileEntry, SiteSettings, moment
+from catalog.registry_names import Writer, require_device, require_names, require_tenant
 from catalog.registry_store import InUseError, Kind, Registry, UnknownNameError
 from millrace.clock import from_iso, to_iso
 from millrace.known_keys import in_words
@@ -26,10 +27,12 @@ from millrace.settings import Settings
 
 
 @contextmanager
-def open_registry(config: Settings, tenant: str) -> Iterator[Registry]:
-    """Open the registry for one request; its errors become problems (503, 422, 409)."""
+def open_registry(config: Settings, tenant: str, who: Writer | None = None) -> Iterator[Registry]:
+    """Open the registry for one request, such as a writer's; errors become problems (503, 422, 409)."""
     try:
         with connect(config) as connection:
+            if who is not None:
+                require_tenant(connection, tenant, who)
             yield Registry(connection, tenant)
     except psycopg.OperationalError as error:
         raise ProblemError(
@@ -89,8 +92,9 @@ def remove(registry: Registry, kind: Kind, name: str) -> None:
         raise _unknown(kind, name)
 
 
-def put_device(registry: Registry, device_id: str, device: DeviceSettings) -> RegisteredDevice:
-    """Set a device and return it as it is now."""
+def put_device(registry: Registry, device_id: str, device: DeviceSettings, who: Writer) -> RegisteredDevice:
+    """Set a device and return it as it is now; UnknownNameError when it names what is not there."""
+    require_names(registry, [device], who)
     registry.put_device(device_id, device)
     return RegisteredDevice(**get(registry, "device", device_id))
 
@@ -122,8 +126,10 @@ def list_maintenance(registry: Registry, now_ms: int) -> list[Maintenance]:
     return [Maintenance(**_times(row)) for row in registry.maintenance(now_ms)]
 
 
-def add_maintenance(registry: Registry, entry: MaintenanceEntry) -> Maintenance:
-    """Add a window; the same window again is the same."""
+def add_maintenance(registry: Registry, entry: MaintenanceEntry, who: Writer) -> Maintenance:
+    """Add a window; the same window again is the same. UnknownNameError for a device that is not there."""
+    if entry.device_id is not None:
+        require_device(registry, entry.device_id, who)
     number, _ = registry.add_maintenance(entry)
     times = {"starts_at": _iso(entry.starts_at), "ends_at": _iso(entry.ends_at)}
     fields = entry.model_dump(include={"device_id", "site", "about"})

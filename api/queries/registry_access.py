@@ -12,6 +12,8 @@ from psycopg import Connection
 from api.problems import ProblemError
 from catalog.alert_desk import AlertOverError, NoSuchAlertError
 from catalog.migrations import connect
+from catalog.registry_names import require_tenant, writer
+from catalog.registry_store import UnknownNameError
 from catalog.rule_store import Change, NoSuchRuleError, OtherVersionError, RuleExistsError
 from millrace.clock import to_iso
 from millrace.errors import MillraceError
@@ -34,12 +36,23 @@ _STATUS: dict[type[MillraceError], tuple[int, str]] = {
     OtherVersionError: (412, "other-version"),
     NoSuchAlertError: (404, "unknown-alert"),
     AlertOverError: (409, "alert-over"),
+    UnknownNameError: (422, "unknown-name"),
 }
 
 
 @contextmanager
+def open_for_writing(
+    config: Settings, tenant: str, may_create: bool, *, dry_run: bool = False
+) -> Iterator[Connection]:
+    """Open PostgreSQL for a request that writes for a tenant, which must exist unless it may be made."""
+    with open_database(config) as connection:
+        require_tenant(connection, tenant, writer(config, may_create), dry_run=dry_run)
+        yield connection
+
+
+@contextmanager
 def open_database(config: Settings) -> Iterator[Connection]:
-    """Open PostgreSQL for one request; errors become problems (404, 409, 412, 503)."""
+    """Open PostgreSQL for one request; errors become problems (404, 409, 412, 422, 503)."""
     try:
         with connect(config) as connection:
             yield connection

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 
 from api.channel_answers import Channel, ChannelKinds, ChannelList, ChannelRequest, ChannelTest
-from api.dependencies import Config, NowMs, Tenant
+from api.dependencies import Config, Create, NowMs, Tenant
 from api.queries import channels as queries
 from api.queries.channels import open_channels
 from api.queries.registry_access import NOBODY, User, moment
@@ -52,10 +52,11 @@ def put_channel(
     channel: ChannelName,
     asked: ChannelRequest,
     response: Response,
+    create: Create = False,
     user: User = NOBODY,
 ) -> Channel:
     """Set all of a channel; a secret that is left out stays, unless it would go somewhere else."""
-    with open_channels(config, tenant) as store:
+    with open_channels(config, tenant, writing=True, may_create=create) as store:
         if queries.put(config, store, channel, asked, user, now_ms):
             response.status_code = 201
         return queries.show(store, channel, now_ms)

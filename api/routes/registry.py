@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import ValidationError
 
-from api.dependencies import Config, NowMs, Tenant
+from api.dependencies import Config, Create, NowMs, Tenant
 from api.problems import WrongParameterError
 from api.queries import registry as queries
 from api.queries.registry import open_registry
@@ -25,6 +25,7 @@ from api.registry_answers import (
     SiteList,
 )
 from catalog.registry_entries import NAME, DeviceSettings, ProfileEntry, ProfileSettings, SiteSettings
+from catalog.registry_names import writer
 from millrace.known_keys import in_words
 
 _Responses = dict[int | str, dict[str, Any]]
@@ -63,11 +64,12 @@ def get_device(config: Config, tenant: Tenant, device_id: DeviceId) -> Registere
 
 @router.put("/devices/{device_id}", operation_id="putRegisteredDevice")
 def put_device(
-    config: Config, tenant: Tenant, device_id: DeviceId, device: DeviceSettings
+    config: Config, tenant: Tenant, device_id: DeviceId, device: DeviceSettings, create: Create = False
 ) -> RegisteredDevice:
     """Set all of a device; the stream judges it so within two seconds, without a restart."""
-    with open_registry(config, tenant) as registry:
-        return queries.put_device(registry, device_id, device)
+    who = writer(config, create)
+    with open_registry(config, tenant, who) as registry:
+        return queries.put_device(registry, device_id, device, who)
 
 
 @router.delete(
@@ -127,9 +129,11 @@ def get_site(config: Config, tenant: Tenant, site: SiteName) -> Site:
 
 
 @router.put("/sites/{site}", operation_id="putSite")
-def put_site(config: Config, tenant: Tenant, site: SiteName, settings: SiteSettings) -> Site:
+def put_site(
+    config: Config, tenant: Tenant, site: SiteName, settings: SiteSettings, create: Create = False
+) -> Site:
     """Set all of a site."""
-    with open_registry(config, tenant) as registry:
+    with open_registry(config, tenant, writer(config, create)) as registry:
         return queries.put_site(registry, site, settings)
 
 
@@ -148,11 +152,14 @@ def get_maintenance(config: Config, tenant: Tenant, now_ms: NowMs) -> Maintenanc
 
 
 @router.post("/maintenance", operation_id="addMaintenance", status_code=201)
-def add_maintenance(config: Config, tenant: Tenant, now_ms: NowMs, asked: MaintenanceRequest) -> Maintenance:
+def add_maintenance(
+    config: Config, tenant: Tenant, now_ms: NowMs, asked: MaintenanceRequest, create: Create = False
+) -> Maintenance:
     """Begin or plan a window in which nobody is called offline; asking twice makes one window."""
     window = queries.window_of(asked, now_ms)
-    with open_registry(config, tenant) as registry:
-        return queries.add_maintenance(registry, window)
+    who = writer(config, create)
+    with open_registry(config, tenant, who) as registry:
+        return queries.add_maintenance(registry, window, who)
 
 
 @router.delete(

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Body, Query
 from pydantic import JsonValue
 
 from api.aws_answers import AwsImported
-from api.dependencies import Config, NowMs, Tenant
+from api.dependencies import Config, Create, NowMs, Tenant
 from api.queries import aws_imports as queries
-from api.queries.registry_access import NOBODY, User, change_by, open_database
+from api.queries.registry_access import NOBODY, User, change_by, open_for_writing
 
 _Responses = dict[int | str, dict[str, Any]]
 _REFUSED: _Responses = {422: {"description": "It is no AWS IoT Events model."}}
@@ -36,11 +36,12 @@ def import_aws(
     ] = None,
     enable: Annotated[bool, Query(description="Put the rules in force at once.")] = False,
     dry_run: Annotated[bool, Query(description="Only say what would be made.")] = False,
+    create: Create = False,
     user: User = NOBODY,
 ) -> AwsImported:
     """Create rules of a model, in shadow unless asked otherwise, and say what could not be translated."""
     state: queries.State = "enabled" if enable else "shadow"
     found = queries.translated(model, metric or (), state)
-    with open_database(config) as connection:
+    with open_for_writing(config, tenant, create, dry_run=dry_run) as connection:
         change = change_by(user, now_ms)
         return queries.store_all(connection, tenant, found, state, change, dry_run=dry_run)

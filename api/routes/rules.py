@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api.dependencies import Config, NowMs, Tenant
+from api.dependencies import Config, Create, NowMs, Tenant
 from api.problems import WrongParameterError
 from api.queries import rules as queries
-from api.queries.registry_access import NOBODY, User, change_by, open_database
+from api.queries.registry_access import NOBODY, User, change_by, open_database, open_for_writing
 from api.rule_answers import Definition, RuleAnswer, RulePage, RulesImported, RuleState, RuleVersions
 from catalog.rule_store import RuleStore
 
@@ -68,11 +68,17 @@ def get_rules(
     responses=_REFUSED | {409: {"description": "There is a rule of this name."}},
 )
 def create_rule(
-    config: Config, tenant: Tenant, now_ms: NowMs, response: Response, rule: Definition, user: User = NOBODY
+    config: Config,
+    tenant: Tenant,
+    now_ms: NowMs,
+    response: Response,
+    rule: Definition,
+    create: Create = False,
+    user: User = NOBODY,
 ) -> RuleAnswer:
     """Create a rule, if it does what its own examples say; it is in force within five seconds."""
     entry = queries.judged(rule)
-    with open_database(config) as connection:
+    with open_for_writing(config, tenant, create) as connection:
         store = RuleStore(connection, tenant)
         return _tagged(response, queries.answer(store, store.create(entry, change_by(user, now_ms))))
 
@@ -97,12 +103,13 @@ def import_rules(
     request: Request,
     body: Annotated[bytes, Depends(_body)],
     dry_run: DryRun = False,
+    create: Create = False,
     user: User = NOBODY,
 ) -> RulesImported:
     """Bring rules to what YAML or JSON says, all or nothing; a rule it does not name stays."""
     is_json = request.headers.get("content-type", "").startswith("application/json")
     entries = queries.judged_text(body, is_json=is_json)
-    with open_database(config) as connection:
+    with open_for_writing(config, tenant, create, dry_run=dry_run) as connection:
         change = change_by(user, now_ms)
         return queries.import_all(connection, tenant, entries, change, dry_run=dry_run)
 

@@ -1,9 +1,21 @@
 /* statements
 owner: data-platform
 about: What people and files change in the registry. A row that is already as asked is left alone.
-reads: device, device_profile, site, maintenance_window
+reads: device, device_profile, site, maintenance_window, tenant
 writes: device, device_profile, site, maintenance_window, tenant
 */
+
+-- name: tenant_names
+SELECT tenant FROM tenant ORDER BY tenant;
+
+-- name: add_tenant
+INSERT INTO tenant (tenant) VALUES (%(tenant)s) ON CONFLICT DO NOTHING;
+
+-- name: site_names
+SELECT site FROM site WHERE tenant = %(tenant)s ORDER BY site;
+
+-- name: profile_names
+SELECT profile FROM device_profile ORDER BY profile;
 
 -- name: list_devices
 SELECT tenant, device_id, site, profile, firmware, tags, about, updated_at

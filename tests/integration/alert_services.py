@@ -76,3 +76,9 @@ def running(home: Path, *names: str) -> Iterator[Settings]:
     """Start services in a folder, ready for use; end them at the end."""
     with own_services(home, "alerts", *names) as config:
         yield config
+
+
+def add_tenant(config: Settings, tenant: str) -> str:
+    """Make a tenant, as `create=true` of a first write does."""
+    rows(config, "INSERT INTO tenant (tenant) VALUES (%s) ON CONFLICT DO NOTHING", tenant)
+    return tenant

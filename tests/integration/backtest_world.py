@@ -17,7 +17,7 @@ from catalog.registry_entries import DeviceSettings
 from catalog.registry_store import Registry
 from millrace.clock import to_iso
 from millrace.settings import Settings
-from tests.integration.alert_services import START_MS
+from tests.integration.alert_services import START_MS, add_tenant
 
 HOT: dict[str, Any] = {"kind": "threshold", "metric": "temperature_c", "raise_above": 90, "for_s": 60}
 RANGE = {"from": to_iso(START_MS), "to": to_iso(START_MS + 3_600_000)}
@@ -59,7 +59,7 @@ class World:
         self.client = TestClient(
             create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False
         )
-        self.tenant = tenant or f"past-{next(_numbers)}"
+        self.tenant = add_tenant(config, tenant or f"past-{next(_numbers)}")
         self._offset = 0
 
     def ask(self, method: str, path: str, status: int = 200, **more: Any) -> Any:

@@ -15,7 +15,7 @@ from api.app import create_app
 from api.commands import app as commands
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
-from tests.integration.alert_services import rule, running
+from tests.integration.alert_services import add_tenant, rule, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
 
@@ -36,7 +36,7 @@ class Door:
         self.client = TestClient(
             create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False
         )
-        self.tenant = f"aws-{next(_numbers)}"
+        self.tenant = add_tenant(config, f"aws-{next(_numbers)}")
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         parameters = {"tenant": self.tenant} | more.pop("params", {})

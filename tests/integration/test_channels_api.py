@@ -13,7 +13,7 @@ from catalog.channel_store import ChannelStore
 from catalog.migrations import connect
 from millrace.clock import now_ms
 from millrace.settings import Settings
-from tests.integration.alert_services import START_MS, alert_id, at, rows
+from tests.integration.alert_services import START_MS, add_tenant, alert_id, at, rows
 from tests.integration.notify_services import SIGNING, Outpost, Receiver, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
@@ -42,7 +42,7 @@ class Desk(Outpost):
     """A tenant, and the API in front of it."""
 
     def __init__(self, config: Settings) -> None:
-        super().__init__(config, f"channels-{next(_numbers)}")
+        super().__init__(config, add_tenant(config, f"channels-{next(_numbers)}"))
         app = create_app(config)
         self.now_ms = START_MS + 3_600_000
         app.dependency_overrides[current_time_ms] = lambda: self.now_ms

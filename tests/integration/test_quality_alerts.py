@@ -152,7 +152,9 @@ def test_the_api_lists_the_newest_findings_and_serves_their_pages(world: World) 
 
 
 def test_terms_are_those_of_profiles_and_of_maintenance_that_touches_the_day(world: World) -> None:
-    profile = ProfileSettings(expected_interval_s=10, metrics={"temperature_c": {"min": -40, "max": 85}})
+    profile = ProfileSettings.model_validate(
+        {"expected_interval_s": 10, "metrics": {"temperature_c": {"min": -40, "max": 85}}}
+    )
     with connect(world.config) as connection:
         registry = Registry(connection, "demo")
         registry.put_profile("pump", profile)

@@ -19,7 +19,7 @@ from api.commands import app as commands
 from api.dependencies import current_time_ms
 from millrace.errors import MillraceError
 from millrace.settings import ROOT, Settings
-from tests.integration.alert_services import START_MS, rows, rule, running
+from tests.integration.alert_services import START_MS, add_tenant, rows, rule, running
 
 pytestmark = [pytest.mark.integration, pytest.mark.alerts]
 
@@ -44,7 +44,7 @@ class Api:
         app = create_app(config)
         app.dependency_overrides[current_time_ms] = lambda: START_MS
         self.client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
-        self.tenant = f"rules-{next(_numbers)}"
+        self.tenant = add_tenant(config, f"rules-{next(_numbers)}")
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         parameters = {"tenant": self.tenant} | more.pop("params", {})

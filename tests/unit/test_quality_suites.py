@@ -94,10 +94,10 @@ def test_ranges_are_what_a_profile_says_in_numbers() -> None:
     assert limits_of(metrics) == {"a": Limits(-40.0, 85.0), "b": Limits(None, 1.5)}
 
 
-@pytest.mark.parametrize("limits", [{"min": 2, "max": 1}, {"min": "cold"}, {"max": True}])
+@pytest.mark.parametrize("limits", [{"min": 2, "max": 1}, {"min": "cold"}, {"max": True}, {"mim": 1}])
 def test_a_profile_with_limits_that_cannot_hold_is_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="temperature_c"):
-        ProfileSettings(metrics={"temperature_c": limits})
+        ProfileSettings.model_validate({"metrics": {"temperature_c": limits}})
 
 
 def test_a_page_asks_no_other_host_for_anything() -> None:

@@ -134,15 +134,15 @@ def test_a_plain_list_is_a_list_of_devices_and_the_default_profile_is_none(tmp_p
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("- {device_id: a b}", "devices.0.device_id"),
-        ("- {device_id: a, colour: red}", "devices.0.colour"),
-        ("- {device_id: a, tags: [line 3]}", "devices.0.tags.0"),
-        ("- {device_id: a, tags: ['']}", "devices.0.tags.0"),
-        ("- {device_id: a, tags: [-x]}", "devices.0.tags.0"),
-        (f"- {{device_id: a, tags: [{'x' * 65}]}}", "devices.0.tags.0"),
-        ("- {device_id: a, tags: line-3}", "devices.0.tags"),
-        (f"- {{device_id: a, tags: {[f't{n}' for n in range(33)]}}}", "devices.0.tags"),
-        ("devices: [{site: s}]", "devices.0.device_id"),
+        ("- {device_id: a b}", "devices\\[0\\].device_id"),
+        ("- {device_id: a, colour: red}", "devices\\[0\\].colour"),
+        ("- {device_id: a, tags: [line 3]}", "devices\\[0\\].tags\\[0\\]"),
+        ("- {device_id: a, tags: ['']}", "devices\\[0\\].tags\\[0\\]"),
+        ("- {device_id: a, tags: [-x]}", "devices\\[0\\].tags\\[0\\]"),
+        (f"- {{device_id: a, tags: [{'x' * 65}]}}", "devices\\[0\\].tags\\[0\\]"),
+        ("- {device_id: a, tags: line-3}", "devices\\[0\\].tags"),
+        (f"- {{device_id: a, tags: {[f't{n}' for n in range(33)]}}}", "devices\\[0\\].tags"),
+        ("devices: [{site: s}]", "devices\\[0\\].device_id"),
         ("profiles: [{profile: p, expected_interval_s: 60, offline_after_s: 30}]", "every pause is offline"),
         ("profiles: [{profile: default}]", "built in"),
         ("sites: [{site: s, lat: 1.0}]", "lat and lon"),
@@ -153,6 +153,15 @@ def test_a_plain_list_is_a_list_of_devices_and_the_default_profile_is_none(tmp_p
         ),
         ("maintenance: [{site: s, starts_at: 2026-01-02T00:00Z, ends_at: 2026-01-01T00:00Z}]", "after"),
         ("maintenance: [{site: s, starts_at: 2026-01-01T00:00, ends_at: 2026-01-02T00:00Z}]", "starts_at"),
+        ("- {device_id: a, sit: hall}", "did you mean 'site'"),
+        (
+            "profiles: [{profile: p, offline_after_s: 9, expected_interval_s: 5}]",
+            "greater than or equal to 10",
+        ),
+        ("profiles: [{profile: p, metrics: {t: {mx: 3}}}]", "metrics.t.mx: .* did you mean 'max'"),
+        ("profiles: [{profile: p, metrics: {t: {max: .inf}}}]", "finite"),
+        ('sites: [{site: s, about: "a\\0b"}]', "sites.0..about: the text holds a NUL character"),
+        ('sites: [{site: s, about: "\\ud800"}]', "half a character"),
         ("devices: {", "no YAML"),
         ("just text", "wrong"),
     ],
@@ -175,7 +184,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def test_a_profile_must_give_its_devices_a_chance() -> None:
     with pytest.raises(ValidationError, match="at least expected_interval_s"):
-        ProfileEntry(profile="p", expected_interval_s=10, offline_after_s=9)
+        ProfileEntry(profile="p", expected_interval_s=20, offline_after_s=19)
 
 
 def test_a_window_without_a_start_begins_now() -> None:
