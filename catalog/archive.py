@@ -15,6 +15,7 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import FileScanTask, Table
 
+from catalog.table_types import arrow_schema, to_table_types
 from millrace.errors import MillraceError
 
 ARCHIVE: Final = ("iot_archive", "readings")
@@ -109,10 +110,10 @@ def archived_rows(
         return
     schema = found.archive.schema().select(*columns)
     scan = ArrowScan(found.archive.metadata, found.archive.io, schema, condition)
-    target = schema.as_arrow()
+    target = arrow_schema(schema)
     for task in archived_tasks(found, condition):
         for batch in scan.to_record_batches([task]):
-            yield from pa.Table.from_batches([batch]).cast(target).to_batches()
+            yield from to_table_types(batch, target).to_batches()
 
 
 def archived_count(warm: Table) -> int:

@@ -24,6 +24,7 @@ from pyiceberg.types import TimestamptzType
 
 from catalog.dead_letter_rows import PREVIEW_BYTES, Count, DeadLetter, Place, Selection
 from catalog.filters import every, moment, predicate
+from catalog.table_types import arrow_schema, concat_rows, to_table_types
 
 _ORDER = [("received_at", "descending"), ("kafka_partition", "descending"), ("kafka_offset", "descending")]
 _COLUMNS = (
@@ -108,12 +109,13 @@ def _newest_us(task: FileScanTask, field_id: int) -> float:
     return float(from_bytes(TimestamptzType(), bounds[field_id])) if field_id in bounds else float("inf")
 
 
-def _batches(scan: DataScan, task: FileScanTask) -> Iterator[pa.RecordBatch]:
+def _batches(scan: DataScan, task: FileScanTask) -> Iterator[pa.Table]:
     reader = ArrowScan(scan.table_metadata, scan.io, scan.projection(), scan.row_filter)
-    return reader.to_record_batches([task])
+    wanted = arrow_schema(scan.projection())
+    return (to_table_types(batch, wanted) for batch in reader.to_record_batches([task]))
 
 
-def _sized(batch: pa.RecordBatch, kept_bytes: int | None) -> pa.Table:
+def _sized(batch: pa.RecordBatch | pa.Table, kept_bytes: int | None) -> pa.Table:
     """Add the size of the bodies, and cut them when asked."""
     table = pa.table(batch)
     original = table["original"]
@@ -137,7 +139,7 @@ def _behind(rows: pa.Table, after: Place) -> pa.Table:
 
 
 def _top(best: pa.Table | None, rows: pa.Table, limit: int) -> pa.Table:
-    joined = rows if best is None else pa.concat_tables([best, rows])
+    joined = rows if best is None else concat_rows([best, rows], rows.schema)
     return joined.take(pc.sort_indices(joined, _ORDER)[:limit])
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyiceberg.table import Table
 
 from catalog.ledger import missing_spans
-from catalog.ledger_files import moment, rows_where
+from catalog.ledger_files import moment, table_where
 from catalog.ledger_fold import READING_COLUMNS, ROLLUP_COLUMNS, TELEMETRY
 from catalog.ledger_minutes import MINUTE_MS, OPEN, PENDING
 from catalog.ledger_places import differences, look_up
@@ -106,7 +106,7 @@ def _rows(
     table: Table, device: Device, since_ms: int, times: tuple[str, ...], columns: tuple[str, ...]
 ) -> pa.Table:
     either = " OR ".join(f"{name} >= '{moment(since_ms)}'" for name in times)
-    return pa.concat_tables(rows_where(table, f"{_is(device)} AND ({either})", columns))
+    return table_where(table, f"{_is(device)} AND ({either})", columns)
 
 
 def _is(device: Device) -> str:

@@ -10,6 +10,7 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from catalog.archive import MOVE, archived_tasks, both
+from catalog.table_types import arrow_schema, concat_rows
 from millrace.clock import to_iso
 
 # PyIceberg reads all files it is given at once, ahead of who consumes them.
@@ -70,11 +71,16 @@ def new_rows(table: Table, since: int, columns: tuple[str, ...]) -> Iterator[pa.
 def rows_where(table: Table, condition: str, columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """Yield the rows that fulfil a condition, some files at a time; files are pruned by their statistics."""
     wanted = parse(condition)
-    yield table.schema().select(*columns).as_arrow().empty_table()
     found = both(table)
     if found:
         yield from _read(found.archive, archived_tasks(found, wanted), columns, wanted)
     yield from _read(table, table.scan(row_filter=wanted).plan_files(), columns, wanted)
+
+
+def table_where(table: Table, condition: str, columns: tuple[str, ...]) -> pa.Table:
+    """Return the rows that fulfil a condition as one table."""
+    wanted = arrow_schema(table.schema().select(*columns))
+    return concat_rows(rows_where(table, condition, columns), wanted)
 
 
 def within(column: str, first_minute: int, last_minute: int) -> str:
@@ -95,9 +101,7 @@ def _read(
     for group in _groups(tasks):
         batches = list(ArrowScan(table.metadata, table.io, schema, condition).to_record_batches(group))
         if batches:
-            # Files of different writers spell the same type differently (string, large_string).
-            target = schema.as_arrow()
-            yield pa.concat_tables(pa.Table.from_batches([batch]).cast(target) for batch in batches)
+            yield concat_rows(batches, arrow_schema(schema))
 
 
 def _groups(tasks: Iterable[FileScanTask]) -> Iterator[list[FileScanTask]]:

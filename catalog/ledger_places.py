@@ -11,7 +11,7 @@ from pyiceberg.table import Table
 
 from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger import SHOWN_SPANS, Finding, Ledger, PartitionBalance
-from catalog.ledger_files import rows_where, within
+from catalog.ledger_files import table_where, within
 from catalog.ledger_fold import READING_COLUMNS, ROLLUP_COLUMNS, query
 from catalog.ledger_kafka import LedgerLog, Record
 from catalog.ledger_minutes import MINUTE_MS
@@ -72,8 +72,8 @@ def name_windows(readings: Table, rollups: Table, minutes: list[int]) -> Iterato
     """Say of the first wrong windows which device and metric differ."""
     for minute in minutes[:SHOWN_SPANS]:
         found = differences(
-            pa.concat_tables(rows_where(readings, within("event_time", minute, minute), READING_COLUMNS)),
-            pa.concat_tables(rows_where(rollups, within("window_start", minute, minute), ROLLUP_COLUMNS)),
+            table_where(readings, within("event_time", minute, minute), READING_COLUMNS),
+            table_where(rollups, within("window_start", minute, minute), ROLLUP_COLUMNS),
         )
         wrong = [row for row in found if row["expected"] != row["found"]]
         yield from (_difference(row) for row in wrong[:_NAMED_DIFFERENCES])

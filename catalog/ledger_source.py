@@ -38,6 +38,7 @@ from catalog.ledger_kafka import LedgerLog, open_log
 from catalog.ledger_minutes import LATE_PATIENCE_MS, MINUTE_MS, Cut
 from catalog.ledger_places import look_up, missing_by_minute, name_gaps, name_partitions, name_windows
 from catalog.ledger_state import LedgerState
+from catalog.table_types import arrow_schema, concat_rows
 from millrace.clock import now_ms, to_iso
 from millrace.settings import Settings
 
@@ -202,7 +203,8 @@ def _groups(state: LedgerState, minutes: npt.NDArray[np.int64]) -> Iterator[npt.
 
 def _rows_of(table: Table, minutes: npt.NDArray[np.int64]) -> pa.Table:
     condition = within("window_start", int(minutes[0]), int(minutes[-1]))
-    return pa.concat_tables(_only(rows, minutes) for rows in rows_where(table, condition, ROLLUP_COLUMNS))
+    pieces = (_only(rows, minutes) for rows in rows_where(table, condition, ROLLUP_COLUMNS))
+    return concat_rows(pieces, arrow_schema(table.schema().select(*ROLLUP_COLUMNS)))
 
 
 def _only(rows: pa.Table, minutes: npt.NDArray[np.int64]) -> pa.Table:

@@ -12,6 +12,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from catalog.snapshot_files import Where
 from catalog.stored_rows import read_rows
+from catalog.table_types import concat_rows, to_table_types
 
 _COLUMNS: Final = ("metrics", "mark", "kafka_partition", "kafka_offset")
 _ORDER: Final = ("time_ms", "device_id", "kafka_partition", "kafka_offset")
@@ -30,30 +31,29 @@ def read_raw(places: Iterable[tuple[Table, Snapshot]], where: Where) -> pa.Table
     What lies in two places counts once: a row that moves to the archive is in both for a moment. Open the one
     that rows come from first, or a row may be in neither.
     """
-    pieces = [
+    pieces = (
         _counted(rows) for table, snapshot in places for rows in read_rows(table, snapshot, where, _COLUMNS)
-    ]
-    if not pieces:
-        return pa.table({name: pa.array([], kind) for name, kind in _EMPTY.items()})
-    rows = pa.concat_tables(pieces, promote_options="permissive")
+    )
+    rows = concat_rows(pieces, RAW_SCHEMA)
     ordered = rows.sort_by([(name, "ascending") for name in _ORDER])
     return ordered.filter(pa.array(_first_of_each(ordered)))
 
 
-_EMPTY: Final = {
-    "device_id": pa.string(),
-    "time_ms": pa.int64(),
-    "metrics": pa.map_(pa.string(), pa.float64()),
-    "late": pa.bool_(),
-    "kafka_partition": pa.int32(),
-    "kafka_offset": pa.int64(),
-}
+RAW_SCHEMA: Final = pa.schema(
+    {
+        "device_id": pa.string(),
+        "time_ms": pa.int64(),
+        "metrics": pa.map_(pa.string(), pa.float64()),
+        "late": pa.bool_(),
+        "kafka_partition": pa.int32(),
+        "kafka_offset": pa.int64(),
+    }
+)
 
 
 def _counted(rows: pa.Table) -> pa.Table:
     mark = rows["mark"].cast(pa.string())
-    columns = {name: rows[name].cast(kind) for name, kind in _EMPTY.items() if name != "late"}
-    found = pa.table(columns | {"late": pc.equal(mark, "late")}).select(list(_EMPTY))
+    found = to_table_types(rows.append_column("late", pc.equal(mark, "late")), RAW_SCHEMA)
     return found.filter(pc.not_equal(mark, "duplicate"))
 
 

@@ -13,6 +13,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from catalog.snapshot_files import StoredFile, Where, planned
 from catalog.stored_rows import read_rows
+from catalog.table_types import concat_rows
 from catalog.time_slices import FileSpan, Slice, cut
 
 MOST_ROWS: Final = 1_000_000
@@ -71,10 +72,8 @@ class ReadingHistory:
 
     def _rows(self, snapshot: Snapshot, piece: Slice, files: list[StoredFile]) -> pa.Table:
         columns = ("mark", *self._wide_columns())
-        narrow = [pa.table(_empty(self._asked))]
-        for rows in read_rows(self._table, snapshot, _where(self._asked, piece), columns, files):
-            narrow.append(self._narrow(rows))
-        return pa.concat_tables(narrow)
+        found = read_rows(self._table, snapshot, _where(self._asked, piece), columns, files)
+        return concat_rows(map(self._narrow, found), _narrow_schema(self._asked))
 
     def _wide_columns(self) -> list[str]:
         wanted = {"metrics": bool(self._asked.metrics), "location": self._asked.located}
@@ -101,11 +100,10 @@ def _touches(file: FileSpan, piece: Slice) -> bool:
     return file.from_ms < piece.to_ms and file.until_ms >= piece.from_ms
 
 
-def _empty(asked: Asked) -> dict[str, pa.Array]:
+def _narrow_schema(asked: Asked) -> pa.Schema:
     numbers = (*asked.metrics, *(_PLACE if asked.located else ()))
-    return {"device_id": pa.array([], pa.string()), "time_ms": pa.array([], pa.int64())} | {
-        name: pa.array([], pa.float64()) for name in numbers
-    }
+    kinds = {"device_id": pa.string(), "time_ms": pa.int64()} | dict.fromkeys(numbers, pa.float64())
+    return pa.schema(kinds)
 
 
 def _of_population(rows: pa.Table, asked: Asked) -> pa.Table:

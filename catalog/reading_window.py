@@ -10,6 +10,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from catalog.snapshot_files import StoredFile, Where, planned
 from catalog.stored_rows import read_rows
+from catalog.table_types import concat_rows
 from catalog.time_slices import FileSpan
 
 # Until a table is compacted every checkpoint leaves a file or two: this is an hour of them.
@@ -128,6 +129,5 @@ def _affordable(files: list[StoredFile]) -> list[StoredFile]:
 
 
 def _rows(pieces: Iterable[pa.Table]) -> pa.Table:
-    found = [_SHAPE.empty_table(), *(piece.select(_SHAPE.names).cast(_SHAPE) for piece in pieces)]
-    rows = pa.concat_tables(found)
+    rows = concat_rows(pieces, _SHAPE)
     return rows.filter(pc.not_equal(rows["mark"], "duplicate")).sort_by("time_ms")

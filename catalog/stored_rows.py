@@ -15,6 +15,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from catalog.footers import Footer, footer_of
 from catalog.snapshot_files import StoredFile, Where, planned
+from catalog.table_types import concat_rows
 
 # Rows decoded at a time: some 100 MB of readings.
 _MOST_ROWS: Final = 500_000
@@ -137,7 +138,7 @@ def _only(rows: pa.Table, keep: NDArray[np.bool_]) -> pa.Table:
     runs = list(zip(edges[::2], edges[1::2], strict=True))
     if not runs or len(runs) * _LEAST_RUN_ROWS > len(keep):
         return rows.filter(pa.array(keep))
-    cut = pa.concat_tables([rows.slice(begin, end - begin) for begin, end in runs])
+    cut = concat_rows((rows.slice(begin, end - begin) for begin, end in runs), rows.schema)
     return cut.unify_dictionaries().combine_chunks()
 
 

@@ -188,9 +188,10 @@ async def _at_least(
         rows.append(found)
         stretches = _merged([*stretches, *covered])
         at_ms, width_ms = part.to_ms, width_ms * 4
-    from pyarrow import concat_tables
+    from catalog.raw_history import RAW_SCHEMA
+    from catalog.table_types import concat_rows
 
-    return concat_tables(rows), stretches
+    return concat_rows(rows, RAW_SCHEMA), stretches
 
 
 def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:

@@ -11,6 +11,7 @@ from pyiceberg.table.snapshots import Snapshot
 
 from catalog.forgetting.conditions import Belonging
 from catalog.forgetting.owner import Owner
+from catalog.table_types import arrow_schema, concat_rows, to_table_types
 
 PLACE: Final = ("kafka_partition", "kafka_offset", "received_at")
 
@@ -46,9 +47,8 @@ class Search:
 
     def places(self, held: Iterable[Held]) -> pa.Table:
         """Return where the rows of these files lay in Kafka."""
-        return pa.concat_tables(
-            rows.select(list(PLACE)) for one in held for rows in self._rows(one.file, PLACE)
-        )
+        wanted = arrow_schema(self.table.schema().select(*PLACE))
+        return concat_rows((rows for one in held for rows in self._rows(one.file, PLACE)), wanted)
 
     def _held(self, files: Iterable[DataFile]) -> list[Held]:
         unique = {file.file_path: file for file in files}
@@ -91,6 +91,7 @@ class Search:
         """Read the device's rows of a file, with what tells that they are its own."""
         schema = self.table.schema().select(*self.belonging.columns, *more)
         scan = ArrowScan(self.table.metadata, self.table.io, schema, self.belonging.may_be)
+        wanted = arrow_schema(schema)
         for batch in scan.to_record_batches([FileScanTask(file)]):
-            rows = pa.Table.from_batches([batch])
+            rows = to_table_types(batch, wanted)
             yield rows.filter(pa.array(self.belonging.of(rows)))

@@ -24,6 +24,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table
 
 from catalog.filters import predicate
+from catalog.table_types import concat_rows
 
 # About 400 MB of readings, held twice while they are sorted.
 ROWS_AT_ONCE: Final = 1_000_000
@@ -129,9 +130,7 @@ def _read(
     table: Table, schema: Schema, tasks: list[FileScanTask], part: BooleanExpression, arrow: pa.Schema
 ) -> pa.Table:
     batches = ArrowScan(table.metadata, table.io, schema, part).to_record_batches(tasks)
-    # Files of different writers spell the same type differently (string, large_string).
-    found = [pa.Table.from_batches([batch]).cast(arrow) for batch in batches if batch.num_rows]
-    return pa.concat_tables(found) if found else arrow.empty_table()
+    return concat_rows((batch for batch in batches if batch.num_rows), arrow)
 
 
 def _sorted(table: Table, rows: pa.Table) -> pa.Table:

@@ -19,6 +19,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from catalog.filters import moment, predicate
 from catalog.quality.terms import Terms
+from catalog.table_types import to_table_types
 
 DAY_MS: Final = 86_400_000
 _MEMORY: Final = "192MB"
@@ -81,8 +82,7 @@ def _keep(connection: duckdb.DuckDBPyConnection, source: Source, span: Span) -> 
     schema = pa.schema([_plain(one) for one in source.table.schema().select(*source.columns).as_arrow()])
     connection.from_arrow(schema.empty_table()).create(name)
     for batch in _batches(source, _within(source.day, span.from_ms, span.until_ms)):
-        rows = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
-        connection.from_arrow(rows).insert_into(name)
+        connection.from_arrow(to_table_types(batch, schema)).insert_into(name)
 
 
 def _plain(field: pa.Field) -> pa.Field:

@@ -12,6 +12,7 @@ from pyiceberg.table import FileScanTask, Table
 
 from catalog.maintenance.live_files import live_files
 from catalog.maintenance.plan import FileFigure
+from catalog.table_types import arrow_schema, to_table_types
 from catalog.tiering.terms import DAY_MS, Terms, aged
 
 _COLUMNS: Final = ("tenant", "device_id", "event_time")
@@ -68,7 +69,9 @@ class Chooser:
 
 
 def _keys(table: Table, file: DataFile) -> Iterator[pa.Table]:
-    scan = ArrowScan(table.metadata, table.io, table.schema().select(*_COLUMNS), AlwaysTrue())
+    schema = table.schema().select(*_COLUMNS)
+    wanted = arrow_schema(schema)
+    scan = ArrowScan(table.metadata, table.io, schema, AlwaysTrue())
     for batch in scan.to_record_batches([FileScanTask(file)]):
         if batch.num_rows:
-            yield pa.Table.from_batches([batch])
+            yield to_table_types(batch, wanted)

@@ -13,6 +13,7 @@ from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation
 
 from catalog.maintenance.replacing import WRITER, Swap, commit
+from catalog.table_types import arrow_schema, concat_rows
 from catalog.tiering.moving import Moved
 
 _log = logging.getLogger("millrace.tiering")
@@ -37,16 +38,17 @@ def delete(archive: Table, forgotten: Table, files: Iterable[DataFile]) -> Moved
 def _note(archive: Table, forgotten: Table, file: DataFile) -> None:
     schema = archive.schema().select("kafka_partition", "kafka_offset", "received_at")
     scan = ArrowScan(archive.metadata, archive.io, schema, AlwaysTrue())
-    target = forgotten.schema().as_arrow()
-    parts = [_places(batch, target) for batch in scan.to_record_batches([FileScanTask(file)])]
-    forgotten.append(pa.concat_tables(parts), snapshot_properties={WRITER: "retention"})
+    target = arrow_schema(forgotten.schema())
+    parts = (_places(batch) for batch in scan.to_record_batches([FileScanTask(file)]))
+    forgotten.append(concat_rows(parts, target), snapshot_properties={WRITER: "retention"})
 
 
-def _places(batch: pa.RecordBatch, target: pa.Schema) -> pa.Table:
-    columns = {
-        "topic": pa.array([_TOPIC] * batch.num_rows),
-        "kafka_partition": batch.column("kafka_partition"),
-        "kafka_offset": batch.column("kafka_offset"),
-        "received_at": pc.floor_temporal(batch.column("received_at"), unit="minute"),
-    }
-    return pa.table([columns[name] for name in target.names], names=target.names).cast(target)
+def _places(batch: pa.RecordBatch) -> pa.Table:
+    return pa.table(
+        {
+            "topic": pa.array([_TOPIC] * batch.num_rows),
+            "kafka_partition": batch.column("kafka_partition"),
+            "kafka_offset": batch.column("kafka_offset"),
+            "received_at": pc.floor_temporal(batch.column("received_at"), unit="minute"),
+        }
+    )

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import pandas as pd
-import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.expressions import BooleanExpression, EqualTo, GreaterThanOrEqual, LessThan
 from pyiceberg.table import Table
 
 from catalog.branch import Branch, branch_of
 from catalog.filters import every, moment, predicate
+from catalog.table_types import concat_rows
 from jobs.corrections.memory import Memory
 from jobs.corrections.window_repair import PutPanes
 from jobs.recompute.asked import Asked
@@ -70,7 +70,7 @@ def staged(memory: Memory, plan: Plan, name: str) -> Iterator[Staged]:
             if one.changed.num_rows:
                 branch.append(one.changed)
         if plan.remove_gone and sum(one.num_rows for one in gone):
-            branch.remove(windows_at(pa.concat_tables(gone)))
+            branch.remove(windows_at(concat_rows(gone, gone[0].schema)))
         yield Staged(branch, tally.differences(), [one for one in panes if len(one)])
 
 

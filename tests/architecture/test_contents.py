@@ -67,3 +67,11 @@ def test_product_sql_lives_in_sql_files(python_files: list[Path]) -> None:
     product = [path for path in python_files if path.parts[0] not in {"tests", "bench"}]
     found = [str(path) for path in product if re.search(rf'"""\s*{SQL.pattern[1:]}', text_of(path))]
     assert sorted(set(found) - SQL_ALLOWED) == []
+
+
+def test_arrow_rows_are_put_together_by_the_schema_of_their_table_only(tracked: list[Path]) -> None:
+    """`concat_tables` of files by several writers fails, or quietly misreads: catalog/table_types.py is safe."""
+    product = ("api", "catalog", "ingest", "jobs", "ml", "udfs")
+    code = [path for path in tracked if path.suffix == ".py" and path.parts[0] in product]
+    unsafe = re.compile(r"concat_tables|concat_batches|Table\.from_batches|unify_schemas")
+    assert [str(path) for path in code if unsafe.search(text_of(path))] == ["catalog/table_types.py"]

@@ -11,7 +11,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.table import Table
 
 from catalog.ledger import Ledger, judge
-from catalog.ledger_files import only_grew, rows_where, snapshot_of, within
+from catalog.ledger_files import only_grew, snapshot_of, table_where, within
 from catalog.ledger_minutes import Cut
 from catalog.ledger_source import Tables, await_rows, catch_up, stored_rows
 from catalog.ledger_state import LedgerState
@@ -158,7 +158,7 @@ def test_rows_of_a_minute_are_found_by_their_time(lake: Lake) -> None:
     lake.publish(1)
     lake.publish(2, minute=MINUTE + 1)
     table = lake.table("rollups_1m")
-    found = pa.concat_tables(rows_where(table, within("window_start", MINUTE + 1, MINUTE + 1), ("count",)))
+    found = table_where(table, within("window_start", MINUTE + 1, MINUTE + 1), ("count",))
     assert found.column("count").to_pylist() == [2]
 
 
