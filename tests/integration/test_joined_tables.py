@@ -77,8 +77,15 @@ def reading(number: int) -> dict[str, Any]:
 
 def given_reading(number: int) -> Reading:
     at_ms = START_MS + number * MINUTE_MS
-    names = {"tenant": "demo", "device_id": "pump", "event_id": f"e{number}", "source": "import"}
-    return Reading(**names, event_time=at_ms, received_at=at_ms, metrics={"flow": 1.0})
+    return Reading(
+        tenant="demo",
+        device_id="pump",
+        event_id=f"e{number}",
+        source="import",
+        event_time=at_ms,
+        received_at=at_ms,
+        metrics={"flow": 1.0},
+    )
 
 
 def letter(number: int) -> dict[str, Any]:
