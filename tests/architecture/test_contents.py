@@ -70,7 +70,7 @@ def test_product_sql_lives_in_sql_files(python_files: list[Path]) -> None:
 
 
 def test_arrow_rows_are_put_together_by_the_schema_of_their_table_only(tracked: list[Path]) -> None:
-    """`concat_tables` of files by several writers fails, or quietly misreads: catalog/table_types.py is safe."""
+    """`concat_tables` of files by several writers fails, or misreads; table_types.py is safe."""
     product = ("api", "catalog", "ingest", "jobs", "ml", "udfs")
     code = [path for path in tracked if path.suffix == ".py" and path.parts[0] in product]
     unsafe = re.compile(r"concat_tables|concat_batches|Table\.from_batches|unify_schemas")
