@@ -34,6 +34,8 @@ class LatestValue(Answer):
 
 
 PresenceState = Literal["online", "offline", "maintenance"]
+DeviceStateName = Literal["online", "offline", "maintenance", "never_seen", "history_only"]
+DeviceSource = Literal["registry", "lake"]
 
 
 class Device(Answer):
@@ -41,11 +43,18 @@ class Device(Answer):
 
     tenant: str
     device_id: str
-    last_seen: IsoTime
-    last_seen_ms: TimeMs
-    freshness_ms: AgeMs
-    online: bool = Field(description="By `state`; while that is null, seen within the last five minutes.")
-    state: PresenceState | None = Field(description="By the profile's offline_after, in the log's time.")
+    last_seen: IsoTime | None = Field(description="Newest event time; null = it never sent a reading.")
+    last_seen_ms: TimeMs | None
+    freshness_ms: AgeMs | None
+    online: bool
+    state: DeviceStateName = Field(
+        description="online, offline and maintenance by the profile's offline_after, in the log's time; "
+        "before the stream says so, seen within the last five minutes. never_seen: registered, and no reading "
+        "of it is known. history_only: the lake holds its readings, as after an import; the stream has seen none."
+    )
+    registered: bool | None = Field(description="Whether it is in the registry; null = it did not answer.")
+    registered_at: IsoTime | None
+    registered_at_ms: TimeMs | None
     since: IsoTime | None = Field(description="When the device came into this state.")
     since_ms: TimeMs | None
     session_start: IsoTime | None = Field(description="Event time at which the open session began.")
@@ -60,12 +69,26 @@ class Device(Answer):
     location: Location | None
 
 
+class DeviceCounts(Answer):
+    """How many devices are in each state."""
+
+    online: int = 0
+    offline: int = 0
+    maintenance: int = 0
+    never_seen: int = 0
+    history_only: int = 0
+
+
 class DevicePage(Answer):
     """One page of a tenant's devices; `next_cursor` is null on the last page."""
 
     tenant: str
     total: int = Field(description="Devices that match the filter, on all pages.")
-    online_within_ms: int = Field(description="A device without a `state` counts as online this long.")
+    counts: DeviceCounts = Field(description="By state, of the site asked for, in whichever state.")
+    online_within_ms: int = Field(description="A device counts as online this long before the stream speaks.")
+    unanswered: list[DeviceSource] = Field(
+        description="Sources that cannot answer now: devices that only these know are not listed."
+    )
     devices: list[Device]
     next_cursor: str | None
 

@@ -5,6 +5,7 @@ from threading import RLock
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +35,13 @@ class LakeTables:
                 # The database may have been away since the connection was made: once more with a new one.
                 self.close()
                 return self._load(name)
+
+    def load_existing(self, name: TableName) -> list[Table]:
+        """Return a table as it is now, nothing when there is none."""
+        try:
+            return [self.load(name)]
+        except NoSuchTableError:
+            return []
 
     def _load(self, name: TableName) -> Table:
         self._lake = self._lake or self._open_lake()

@@ -24,6 +24,7 @@ class Context(NamedTuple):
     maintenance_from_ms: int | None = None
     maintenance_until_ms: int | None = None
     tags: tuple[str, ...] = ()
+    registered_ms: int | None = None
 
 
 class Progress(NamedTuple):
@@ -91,8 +92,8 @@ def _contexts(rows: Iterable[Sequence[Any]], now_ms: int) -> list[Context]:
 
 
 def _context(row: Sequence[Any], now_ms: int) -> Context:
-    tenant, device_id, site, profile, firmware, tags, *limits_s, windows_ms, _ = row
-    offline_after_s, expected_interval_s = limits_s
+    tenant, device_id, site, profile, firmware, tags, *numbers, windows_ms, _ = row
+    offline_after_s, expected_interval_s, registered_ms = numbers
     from_ms, until_ms = effective_window(windows_ms or [], now_ms) or (None, None)
     return Context(
         owner=f"{tenant}/{device_id}",
@@ -104,6 +105,7 @@ def _context(row: Sequence[Any], now_ms: int) -> Context:
         maintenance_from_ms=from_ms,
         maintenance_until_ms=until_ms,
         tags=tuple(tags),
+        registered_ms=registered_ms,
     )
 
 

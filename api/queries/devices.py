@@ -6,8 +6,10 @@ from typing import Any, Literal, NamedTuple
 
 from api.answers import Device, DevicePage, LatestValue, Location
 from api.problems import ProblemError, WrongParameterError
-from api.queries.hot_store import HotStore, IndexEntry, SeenBetween
-from api.queries.presence import ONLINE_WITHIN_MS, Wanted, is_online, matching, presence
+from api.queries.hot_store import HotStore, IndexEntry
+from api.queries.known_devices import KnownDevice, Reach, find_unseen, fleet_of, registration
+from api.queries.presence import ONLINE_WITHIN_MS, Wanted, presence, state_of
+from catalog.registered_devices import Registered
 from millrace.clock import to_iso
 from millrace.strict_json import check_storable
 from udfs.latest import is_metric, parse_latest
@@ -50,39 +52,60 @@ def _latest(stored: bytes) -> LatestValue:
     return LatestValue(value=newest.value, time=to_iso(newest.event_time_ms), time_ms=newest.event_time_ms)
 
 
-async def load_state(store: HotStore, tenant: str, device_id: str) -> DeviceState:
-    """Return a device's newest state; raise ProblemError (404) when nothing is known of it."""
-    state = parse_state(*await store.device(tenant, device_id))
-    if state is None:
+async def read_device(reach: Reach, tenant: str, device_id: str, now_ms: int) -> Device:
+    """Return a device's newest state; ProblemError (404) when nobody knows it, 503 when that is not sure."""
+    seen_ms, stored = await reach.store.device(tenant, device_id)
+    state = parse_state(seen_ms, stored)
+    if state is not None:
+        registered = await registration(reach.config, tenant, device_id)
+        said = state_of(stored.get(b"@state"), state.last_seen_ms, now_ms)
+        own = registered if isinstance(registered, Registered) else None
+        known = KnownDevice(state.last_seen_ms, device_id, said, state.presence["site"], own)
+        return describe(tenant, known, state, now_ms, is_registry_silent=registered is True)
+    unseen = await find_unseen(reach.config, tenant, device_id)
+    if unseen is None:
         raise ProblemError(
             404,
             "unknown-device",
             f"Tenant {tenant!r} has no device {device_id!r}.",
             where="device_id",
-            mend=f"GET /devices?tenant={tenant} lists the devices that have sent readings.",
+            mend=f"GET /devices?tenant={tenant} lists the devices that are registered or have sent readings.",
         )
-    return state
+    return describe(tenant, unseen, None, now_ms)
 
 
-def describe(tenant: str, device_id: str, state: DeviceState, now_ms: int) -> Device:
-    """Shape a device's state as the answer."""
-    received_at_ms = state.received_at_ms
+def describe(
+    tenant: str, known: KnownDevice, state: DeviceState | None, now_ms: int, is_registry_silent: bool = False
+) -> Device:
+    """Shape what is known of a device as the answer; `state` is what Redis knows."""
+    seen_ms = None if known.last_seen_ms < 0 else known.last_seen_ms
+    received_at_ms = state.received_at_ms if state else None
+    own = known.registered
+    told = presence({}) if state is None else state.presence
+    if told["site"] is None:
+        told = told | {"site": known.site or (own.site if own else None)}
+    if told["profile"] is None and own is not None:
+        told = told | {"profile": own.profile}
     return Device(
         tenant=tenant,
-        device_id=device_id,
-        last_seen=to_iso(state.last_seen_ms),
-        last_seen_ms=state.last_seen_ms,
-        freshness_ms=now_ms - state.last_seen_ms,
-        online=is_online(state.presence["state"], state.last_seen_ms, now_ms),
-        **state.presence,
+        device_id=known.device_id,
+        last_seen=None if seen_ms is None else to_iso(seen_ms),
+        last_seen_ms=seen_ms,
+        freshness_ms=None if seen_ms is None else now_ms - seen_ms,
+        online=known.state == "online",
+        state=known.state,
+        registered=None if is_registry_silent else own is not None,
+        registered_at=None if own is None else to_iso(own.registered_ms),
+        registered_at_ms=None if own is None else own.registered_ms,
+        **told,
         received_at=None if received_at_ms is None else to_iso(received_at_ms),
         received_at_ms=received_at_ms,
-        metrics=state.latest,
-        location=state.location,
+        metrics=state.latest if state else {},
+        location=state.location if state else None,
     )
 
 
-def encode_cursor(entry: IndexEntry) -> str:
+def encode_cursor(entry: IndexEntry | KnownDevice) -> str:
     """Return the cursor of the page that follows this device."""
     plain = f"{entry.last_seen_ms}:{entry.device_id}".encode()
     return base64.urlsafe_b64encode(plain).decode().rstrip("=")
@@ -102,59 +125,50 @@ def decode_cursor(cursor: str) -> IndexEntry:
 
 
 async def list_devices(
-    store: HotStore, tenant: str, wanted: Wanted, order: Order, limit: int, cursor: str | None, now_ms: int
+    reach: Reach, tenant: str, wanted: Wanted, order: Order, limit: int, cursor: str | None, now_ms: int
 ) -> DevicePage:
     """Return one page of a tenant's devices."""
     after = decode_cursor(cursor) if cursor else None
-    select = _all if wanted.everything else _filtered
-    total, found = await select(store, tenant, wanted, order, limit + 1, after, now_ms)
-    page = found[:limit]
+    fleet = await fleet_of(reach, tenant, now_ms)
+    matching = fleet.matching(wanted)
+    following = _following(matching, order, after)
+    page = following[:limit]
+    silent = "registry" in fleet.unanswered
     return DevicePage(
         tenant=tenant,
-        total=total,
+        total=len(matching),
+        counts=fleet.counts(wanted.site),
         online_within_ms=ONLINE_WITHIN_MS,
-        devices=await _describe_all(store, tenant, page, now_ms),
-        next_cursor=encode_cursor(page[-1]) if len(found) > limit else None,
+        unanswered=fleet.unanswered,
+        devices=await _describe_all(reach.store, tenant, page, now_ms, silent),
+        next_cursor=encode_cursor(page[-1]) if len(following) > limit else None,
     )
 
 
-_Selected = tuple[int, list[IndexEntry]]
-
-
-async def _all(
-    store: HotStore, tenant: str, _: Wanted, order: Order, limit: int, after: IndexEntry | None, _now_ms: int
-) -> _Selected:
-    select = store.newest_first if order == "newest" else store.by_id
-    found = await select(tenant, SeenBetween(), limit, after)
-    return await store.count(tenant, SeenBetween()), found
-
-
-async def _filtered(
-    store: HotStore,
-    tenant: str,
-    wanted: Wanted,
-    order: Order,
-    limit: int,
-    after: IndexEntry | None,
-    now_ms: int,
-) -> _Selected:
-    found = await matching(store, tenant, wanted, now_ms)
+def _following(found: list[KnownDevice], order: Order, after: IndexEntry | None) -> list[KnownDevice]:
+    """Return devices in order, from behind a place on."""
     if order == "id":
-        found.sort(key=lambda entry: entry.device_id)
-        following = [e for e in found if after is None or e.device_id > after.device_id]
-    else:
-        found.sort(reverse=True)
-        following = [e for e in found if after is None or e < after]
-    return len(found), following[:limit]
+        return sorted(
+            (one for one in found if after is None or one.device_id > after.device_id),
+            key=lambda one: one.device_id,
+        )
+    behind = [one for one in found if after is None or one[:2] < after]
+    return sorted(behind, key=lambda one: one[:2], reverse=True)
 
 
-async def _describe_all(store: HotStore, tenant: str, page: list[IndexEntry], now_ms: int) -> list[Device]:
+async def _describe_all(
+    store: HotStore, tenant: str, page: list[KnownDevice], now_ms: int, is_registry_silent: bool
+) -> list[Device]:
     if not page:
         return []
-    hashes = await store.device_states(tenant, (entry.device_id for entry in page))
-    states = (parse_state(entry.last_seen_ms, stored) for entry, stored in zip(page, hashes, strict=True))
+    hashes = await store.device_states(tenant, (one.device_id for one in page))
+    # A device that nobody has seen may have a state all the same, as that it is connected.
+    unseen = ("never_seen", "history_only")
+    states = (
+        None if one.state in unseen else parse_state(one.last_seen_ms, stored)
+        for one, stored in zip(page, hashes, strict=True)
+    )
     return [
-        describe(tenant, entry.device_id, state, now_ms)
-        for entry, state in zip(page, states, strict=True)
-        if state is not None
+        describe(tenant, one, state, now_ms, is_registry_silent)
+        for one, state in zip(page, states, strict=True)
     ]

@@ -1,6 +1,5 @@
 """All reads of Redis: the keys of `schemas/redis/keyspace.yaml`, as typed values."""
 
-import math
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -21,18 +20,6 @@ class IndexEntry(NamedTuple):
 
     last_seen_ms: int
     device_id: str
-
-
-class SeenBetween(NamedTuple):
-    """Bounds on the newest event time, milliseconds; `before_ms` itself is excluded."""
-
-    since_ms: float = -math.inf
-    before_ms: float = math.inf
-
-    def arguments(self) -> tuple[str, str]:
-        """Return the bounds as Redis writes them."""
-        below = "+inf" if self.before_ms == math.inf else f"({self.before_ms:.0f}"
-        return ("-inf" if self.since_ms == -math.inf else f"{self.since_ms:.0f}"), below
 
 
 class TenantCounts(NamedTuple):
@@ -86,35 +73,6 @@ class HotStore:
         total, online, newest = await pipe.execute()
         return TenantCounts(total, online, int(newest[0][1]) if newest else None)
 
-    async def count(self, tenant: str, seen: SeenBetween) -> int:
-        """Count the devices whose newest event time lies between the bounds."""
-        return int(await self._redis.zcount(devices_key(tenant), *seen.arguments()))
-
-    async def newest_first(
-        self, tenant: str, seen: SeenBetween, limit: int, after: IndexEntry | None
-    ) -> list[IndexEntry]:
-        """Return up to `limit` devices that follow `after`, newest first, equal times by id descending."""
-        since, before = seen.arguments()
-        top = str(after.last_seen_ms) if after and after.last_seen_ms < seen.before_ms else before
-        found: list[IndexEntry] = []
-        for offset in range(0, 1 << 62, _CHUNK):
-            rows = await self._redis.zrevrangebyscore(
-                devices_key(tenant), top, since, start=offset, num=_CHUNK, withscores=True
-            )
-            found += [entry for entry in map(_entry, rows) if after is None or _follows(entry, after)]
-            if len(found) >= limit or len(rows) < _CHUNK:
-                break
-        return found[:limit]
-
-    async def by_id(
-        self, tenant: str, seen: SeenBetween, limit: int, after: IndexEntry | None
-    ) -> list[IndexEntry]:
-        """Return up to `limit` devices whose id follows `after`, sorted by id."""
-        since, before = seen.arguments()
-        rows = await self._redis.zrangebyscore(devices_key(tenant), since, before, withscores=True)
-        entries = (entry for entry in map(_entry, rows) if after is None or entry.device_id > after.device_id)
-        return sorted(entries, key=lambda entry: entry.device_id)[:limit]
-
     async def entries(self, tenant: str) -> list[IndexEntry]:
         """Return every device of a tenant, oldest first."""
         rows = await self._redis.zrange(devices_key(tenant), 0, -1, withscores=True)
@@ -162,8 +120,3 @@ class HotStore:
 
 def _entry(row: tuple[bytes, float]) -> IndexEntry:
     return IndexEntry(int(row[1]), row[0].decode())
-
-
-def _follows(entry: IndexEntry, after: IndexEntry) -> bool:
-    # Redis breaks ties by the bytes of the id, and UTF-8 sorts as code points do.
-    return (entry.last_seen_ms, entry.device_id) < (after.last_seen_ms, after.device_id)

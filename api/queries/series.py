@@ -12,6 +12,7 @@ from api.problems import ProblemError
 from api.queries.devices import DeviceState, parse_state
 from api.queries.hot_store import HotStore
 from api.queries.intervals import ExpectedIntervals
+from api.queries.known_devices import find_unseen
 from api.queries.lake_tier import LakeTier
 from api.queries.panes import Panes, join
 from api.queries.series_question import RAW_MS, RAW_PAGE, Question
@@ -98,7 +99,7 @@ async def gather(reach: Reach, question: Question, states: dict[str, DeviceState
         found = await _raw(lake, bare, at_ms)
     else:
         found = await _panes(reach, lake, bare, at_ms)
-    _must_be_known(found)
+    await _must_be_known(reach, found)
     return found
 
 
@@ -204,13 +205,14 @@ def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     return merged
 
 
-def _must_be_known(found: Gathered) -> None:
+async def _must_be_known(reach: Reach, found: Gathered) -> None:
     """Refuse what nobody knows: not Redis, and not the lake in this range."""
     question = found.question
     if not question.is_first_page:
         return
     names = _found_names(found)
-    _devices_must_be_known(found, {device_id for device_id, _ in names})
+    if await _are_without_values(reach, found, {device_id for device_id, _ in names}):
+        return
     known = {metric for _, metric in names} | {m for state in found.states.values() for m in state.latest}
     unknown = [metric for metric in question.metrics if metric not in known]
     if unknown and not found.unread:
@@ -233,28 +235,28 @@ def _found_names(found: Gathered) -> set[Series]:
     return {(name, metric) for name in devices for metric in values_by_metric(found.rows, None)}
 
 
-def _devices_must_be_known(found: Gathered, in_lake: set[str]) -> None:
+async def _are_without_values(reach: Reach, found: Gathered, in_lake: set[str]) -> bool:
+    """Tell whether known devices have nothing here: then nobody can say which metrics they have.
+
+    ProblemError when one is not known at all: not by Redis, the lake or the registry.
+    """
     question = found.question
-    unknown = [name for name in question.devices if name not in found.states and name not in in_lake]
-    if unknown and found.unread:
+    absent = [name for name in question.devices if name not in found.states and name not in in_lake]
+    if absent and found.unread:
         raise ProblemError(
             503,
             "store-unavailable",
-            f"Redis does not know {', '.join(map(repr, unknown))}, and the lake cannot answer now.",
+            f"Redis does not know {', '.join(map(repr, absent))}, and the lake cannot answer now.",
             where="lake",
             mend="Try again in a moment; `millrace status` and GET /health show what is down.",
         )
+    unknown = [name for name in absent if await find_unseen(reach.config, question.tenant, name) is None]
     if unknown:
-        names = ", ".join(map(repr, unknown))
         raise ProblemError(
             404,
             "unknown-device",
-            f"Tenant {question.tenant!r} has no device {names}{_asked_with(question)}.",
+            f"Tenant {question.tenant!r} has no device {', '.join(map(repr, unknown))}.",
             where="device_id",
-            mend=f"GET /devices?tenant={question.tenant} lists devices; `from` may look further back.",
+            mend=f"GET /devices?tenant={question.tenant} lists devices.",
         )
-
-
-def _asked_with(question: Question) -> str:
-    """Say what was looked for: of a device that Redis forgot, the lake knows only what is asked."""
-    return f" with {', '.join(map(repr, question.metrics))} in this range" if question.metrics else ""
+    return bool(absent)

@@ -1,12 +1,13 @@
-"""`/devices`: who sends readings, and the newest state of each."""
+"""`/devices`: who sends readings, is registered or is known by history, and the newest state of each."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from api.answers import Device, DevicePage
-from api.dependencies import DeviceId, NowMs, Store, Tenant
-from api.queries.devices import Order, describe, list_devices, load_state
+from api.dependencies import Config, DeviceId, NowMs, Store, Tenant
+from api.queries.devices import Order, list_devices, read_device
+from api.queries.known_devices import Reach
 from api.queries.presence import State, Wanted
 
 router = APIRouter(tags=["devices"])
@@ -15,13 +16,12 @@ router = APIRouter(tags=["devices"])
 @router.get("/devices", operation_id="listDevices")
 async def get_devices(
     store: Store,
+    config: Config,
     tenant: Tenant,
     now_ms: NowMs,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: Annotated[str | None, Query(max_length=1024, description="`next_cursor` of a page.")] = None,
-    state: Annotated[
-        State, Query(description="By presence; without one, online = seen within 5 minutes.")
-    ] = "any",
+    state: Annotated[State, Query(description="As `state` of a device says; any = all of them.")] = "any",
     site: Annotated[str | None, Query(max_length=128, description="Only of this site.")] = None,
     order: Annotated[
         Order,
@@ -32,11 +32,12 @@ async def get_devices(
     ] = "newest",
 ) -> DevicePage:
     """List the devices of a tenant, page by page."""
-    return await list_devices(store, tenant, Wanted(state, site), order, limit, cursor, now_ms)
+    return await list_devices(Reach(store, config), tenant, Wanted(state, site), order, limit, cursor, now_ms)
 
 
 @router.get("/devices/{device_id}", operation_id="getDevice")
-async def get_device(device_id: DeviceId, store: Store, tenant: Tenant, now_ms: NowMs) -> Device:
-    """Return the newest state of one device."""
-    state = await load_state(store, tenant, device_id)
-    return describe(tenant, device_id, state, now_ms)
+async def get_device(
+    device_id: DeviceId, store: Store, config: Config, tenant: Tenant, now_ms: NowMs
+) -> Device:
+    """Return the newest state of one device that sent readings, is registered, or is known by history."""
+    return await read_device(Reach(store, config), tenant, device_id, now_ms)

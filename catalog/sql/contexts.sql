@@ -14,7 +14,8 @@ ON CONFLICT (topic) DO UPDATE SET change = EXCLUDED.change, at_ms = EXCLUDED.at_
 
 -- name: changed
 SELECT
-  tenant, device_id, site, profile, firmware, tags, offline_after_s, expected_interval_s, windows_ms, change
+  tenant, device_id, site, profile, firmware, tags, offline_after_s, expected_interval_s,
+  registered_ms, windows_ms, change
 FROM device_contexts(to_timestamp(%(now_ms)s / 1000.0))
 WHERE change > %(since)s
 ORDER BY change
@@ -33,8 +34,8 @@ ORDER BY tenant, device_id;
 
 -- name: of_devices
 SELECT
-  c.tenant, c.device_id, c.site, c.profile, c.firmware, c.tags, c.offline_after_s, c.expected_interval_s, c.windows_ms,
-  c.change
+  c.tenant, c.device_id, c.site, c.profile, c.firmware, c.tags, c.offline_after_s, c.expected_interval_s,
+  c.registered_ms, c.windows_ms, c.change
 FROM device_contexts(to_timestamp(%(now_ms)s / 1000.0)) AS c
 JOIN unnest(%(tenants)s::text[], %(device_ids)s::text[]) AS wanted (tenant, device_id)
   ON wanted.tenant = c.tenant AND wanted.device_id = c.device_id;

@@ -32,6 +32,7 @@ def _metrics(context: Context) -> dict[str, float]:
     metrics = {
         "offline_after_ms": context.offline_after_ms,
         "expected_interval_ms": context.expected_interval_ms,
+        "registered_ms": context.registered_ms,
         "maintenance_from_ms": context.maintenance_from_ms,
         "maintenance_until_ms": context.maintenance_until_ms,
     }

@@ -183,7 +183,8 @@ def test_names_with_every_odd_character_find_their_series(web: TestClient, write
         ({"resolution": "2m"}, 422, "wrong-parameter", "resolution"),
         ({"tenant": "a b"}, 422, "wrong-parameter", "tenant"),
         ({"metric": "nope"}, 404, "unknown-metric", "metric"),
-        ({"tenant": "other"}, 404, "unknown-device", "device_id"),
+        # Whether the registry knows it cannot be told here: PostgreSQL is away.
+        ({"tenant": "other"}, 503, "store-unavailable", "postgres"),
     ],
 )
 def test_what_cannot_be_answered_is_a_problem_that_names_the_parameter(

@@ -2,9 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.answers import Device
 from api.problems import WrongParameterError
-from api.queries.devices import decode_cursor, describe, encode_cursor, parse_state
+from api.queries.devices import DeviceState, decode_cursor, describe, encode_cursor, parse_state
 from api.queries.hot_store import IndexEntry
+from api.queries.known_devices import KnownDevice
+from api.queries.presence import state_of
 
 NOW_MS = 1_769_860_800_000
 STORED = {
@@ -40,6 +43,11 @@ def test_the_newer_of_index_and_state_counts_when_a_write_lies_between() -> None
     assert state.last_seen_ms == 1_769_860_799_000
 
 
+def described(state: DeviceState) -> Device:
+    said = state_of(PRESENT[b"@state"] if state.presence["since_ms"] else None, state.last_seen_ms, NOW_MS)
+    return describe("demo", KnownDevice(state.last_seen_ms, "d1", said), state, NOW_MS)
+
+
 def test_a_device_of_which_nothing_is_stored_is_unknown() -> None:
     assert parse_state(None, {}) is None
 
@@ -48,7 +56,7 @@ def test_a_device_of_which_nothing_is_stored_is_unknown() -> None:
 def test_a_device_is_online_for_five_minutes_and_its_freshness_is_signed(age_ms: int, online: bool) -> None:
     state = parse_state(NOW_MS - age_ms, {})
     assert state is not None
-    device = describe("demo", "d1", state, NOW_MS)
+    device = described(state)
     assert (device.online, device.freshness_ms) == (online, age_ms)
 
 
@@ -67,20 +75,20 @@ PRESENT = STORED | {
 def test_presence_is_what_the_stream_said_whatever_the_newest_event_time_is() -> None:
     state = parse_state(NOW_MS - 1_000, PRESENT)
     assert state is not None
-    device = describe("demo", "d1", state, NOW_MS)
+    device = described(state)
     assert (device.state, device.online, device.since) == ("maintenance", False, "2026-01-31T11:46:40.000Z")
     assert (device.session_start_ms, device.site, device.profile) == (1_769_850_000_000, "hall-4", "pump")
     assert (device.flapping, device.clock_offset_ms) == (True, -90_000)
     assert set(device.metrics) == {"temperature_c", "humidity_pct"}
 
 
-def test_what_the_stream_has_not_said_is_null() -> None:
+def test_what_the_stream_has_not_said_is_null_and_the_state_by_its_newest_reading() -> None:
     state = parse_state(NOW_MS - 1_000, STORED | {b"@site": b""})
     assert state is not None
-    device = describe("demo", "d1", state, NOW_MS)
-    unknown = (device.state, device.since, device.session_start_ms, device.site, device.flapping)
-    assert unknown == (None,) * 5
-    assert device.online
+    device = described(state)
+    unknown = (device.since, device.session_start_ms, device.site, device.flapping)
+    assert unknown == (None,) * 4
+    assert (device.state, device.online) == ("online", True)
 
 
 @given(st.integers(0, 2**52), st.text(min_size=1, max_size=40))

@@ -70,6 +70,10 @@ def test_a_context_without_maintenance_has_no_bounds_of_it() -> None:
     assert set(record(Context("demo/d"), NOW_MS).metrics) == {"offline_after_ms", "expected_interval_ms"}
 
 
+def test_a_context_says_since_when_its_device_is_registered() -> None:
+    assert record(Context("demo/d", registered_ms=NOW_MS), NOW_MS).metrics["registered_ms"] == NOW_MS
+
+
 def test_tags_travel_as_a_json_array_and_without_any_the_record_is_what_it_was_before_tags() -> None:
     tagged = record(Context("demo/d", tags=("line-3", "spare")), NOW_MS).attributes
     assert tagged == {"site": "", "profile": "default", "firmware": "", "tags": '["line-3","spare"]'}
