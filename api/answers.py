@@ -50,7 +50,7 @@ class Device(Answer):
     state: DeviceStateName = Field(
         description="online, offline and maintenance by the profile's offline_after, in the log's time; "
         "before the stream says so, seen within the last five minutes. never_seen: registered, and no reading "
-        "of it is known. history_only: the lake holds its readings, as after an import; the stream has seen none."
+        "is known. history_only: the lake holds readings, as after an import, and the stream saw none."
     )
     registered: bool | None = Field(description="Whether it is in the registry; null = it did not answer.")
     registered_at: IsoTime | None
