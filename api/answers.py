@@ -49,8 +49,8 @@ class Device(Answer):
     online: bool
     state: DeviceStateName = Field(
         description="online, offline and maintenance by the profile's offline_after, in the log's time; "
-        "before the stream says so, seen within the last five minutes. never_seen: registered, and no reading "
-        "is known. history_only: the lake holds readings, as after an import, and the stream saw none."
+        "before the stream says so, seen within the last five minutes. never_seen: registered, no reading is "
+        "known. history_only: the lake holds readings, as after an import, and the stream saw none."
     )
     registered: bool | None = Field(description="Whether it is in the registry; null = it did not answer.")
     registered_at: IsoTime | None
