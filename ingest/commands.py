@@ -22,7 +22,7 @@ def _known_way(name: str) -> str:
 
 @app.command()
 def replay(
-    files: Annotated[list[Path], typer.Argument(help="CSV files, also .gz.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV files, also .gz, or workbooks.")],
     mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
     via: Annotated[
         str, typer.Option(callback=_known_way, help=f"How readings are sent: {', '.join(way_names())}.")
@@ -72,16 +72,19 @@ def _plan(
 ) -> "Plan":
     from ingest.replay.mapping import load_mapping
     from ingest.replay.session import Plan, inspect
+    from ingest.replay.table import FileNotes
     from ingest.replay.timeline import transform
     from millrace.clock import now_ms
 
     compress, shift_to_now, start = times
     mapping = load_mapping(mapping_name)
-    found = inspect(tuple(files), mapping, limit)
+    notes = [FileNotes(path) for path in files]
+    found = inspect(tuple(files), mapping, limit, notes)
     time = transform(
         found, compress=compress, shift_to_now=shift_to_now, start_ms=_start_ms(start), now_ms=now_ms()
     )
-    return Plan(tuple(files), mapping, limit, prefix, found, time)
+    said = tuple(line for note in notes for line in note.lines())
+    return Plan(tuple(files), mapping, limit, prefix, found, time, said)
 
 
 def _run(

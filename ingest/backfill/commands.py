@@ -17,45 +17,50 @@ app = typer.Typer()
 
 @app.command()
 def backfill(
-    files: Annotated[list[Path], typer.Argument(help="CSV files, also .gz.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV files, also .gz, or workbooks.")],
     mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
     tenant: Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")] = None,
     device_prefix: Annotated[str, typer.Option(help="Put before every device id.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Import files into the lake, validated as by the gateway; the same file again adds nothing."""
-    found = _run(files, mapping, tenant or settings().tenant, device_prefix)
+    found, notes = _run(files, mapping, tenant or settings().tenant, device_prefix)
     if as_json:
-        devices = sorted(found.devices)
-        typer.echo(json.dumps(found._asdict() | {"devices": devices, "reasons": dict(found.reasons)}))
+        more = {"devices": sorted(found.devices), "reasons": dict(found.reasons), "notes": notes}
+        typer.echo(json.dumps(found._asdict() | more))
     else:
-        _show(found)
+        _show(found, notes)
 
 
-def _run(files: list[Path], mapping_name: str, tenant: str, prefix: str) -> "Imported":
+def _run(files: list[Path], mapping_name: str, tenant: str, prefix: str) -> "tuple[Imported, list[str]]":
     from catalog.backfills import BackfillBook, Origin
     from catalog.migrations import connect
     from ingest.backfill.elements import Source, elements
     from ingest.backfill.importing import Importer
     from ingest.backfill.opened import dead_letter_log, open_lake
     from ingest.replay.mapping import load_mapping
+    from ingest.replay.table import FileNotes
 
     config, mapping = settings(), load_mapping(mapping_name)
+    notes = [FileNotes(path) for path in files]
     origin = Origin(tenant, [path.name for path in files], Path(mapping_name).name)
     with connect(config) as connection:
         book = BackfillBook(connection)
         with book.alone():
             importer = Importer(open_lake(config), book, origin, dead_letter_log(config))
-            return importer.run(elements(files, mapping, Source(tenant, prefix, now_ms())))
+            found = importer.run(elements(files, mapping, Source(tenant, prefix, now_ms()), notes))
+    return found, [line for note in notes for line in note.lines()]
 
 
-def _show(found: "Imported") -> None:
+def _show(found: "Imported", notes: list[str]) -> None:
     typer.echo(
         f"{found.imported:,} of {found.rows:,} rows imported, {found.known:,} were stored before, "
         f"{found.refused + found.refused_before:,} refused ({found.refused:,} new dead letters)"
     )
     for reason, count in found.reasons:
         typer.echo(f"  {reason} {count:,}")
+    for line in notes:
+        typer.echo(line)
     if found.imported:
         typer.echo("The corrector makes rollups, sessions and alerts of them right; rollups at once:")
         names = ",".join(sorted(found.devices)) if len(found.devices) <= 10 else "all"

@@ -9,6 +9,7 @@ from ingest.gateway.reasons import Reason
 from ingest.replay.mapping import Mapping
 from ingest.replay.message import message_maker
 from ingest.replay.rows import BadRow, Record
+from ingest.replay.table import FileNotes
 from ingest.replay.timeline import TimeTransform, merged
 from millrace.reading import Reading
 
@@ -30,14 +31,17 @@ class Element(NamedTuple):
     envelope: Envelope
 
 
-def elements(files: Sequence[Path], mapping: Mapping, source: Source) -> Iterator[Element]:
+def elements(
+    files: Sequence[Path], mapping: Mapping, source: Source, notes: Sequence[FileNotes] | None = None
+) -> Iterator[Element]:
     """Yield what each row of some files is, in order of event time as far as the files are in order.
 
-    Rows without any metric are left out when the mapping says so. MillraceError when a file cannot be read.
+    Rows without any metric are left out when the mapping says so; `notes`, one for each file, take what else is.
+    MillraceError when a file cannot be read.
     """
     refused: list[BadRow] = []
     make = message_maker(TimeTransform(), source.prefix, name_device=True)
-    for record in merged(files, mapping, refuse=refused.append):
+    for record in merged(files, mapping, refuse=refused.append, notes=notes):
         yield from _bad(refused, source)
         if record.metrics or mapping.on_empty == "keep":
             envelope = _envelope(source, record)

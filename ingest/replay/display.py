@@ -49,4 +49,5 @@ def _figures(summary: Summary) -> list[tuple[str, str]]:
         ("seconds", f"{summary.seconds:,.1f}"),
         ("readings/s", f"{summary.readings_per_s:,.0f}"),
     ]
+    figures += [("note", line) for line in summary.notes]
     return figures + ([("problem", summary.problem)] if summary.problem else [])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Formula(NamedTuple):
@@ -24,8 +24,8 @@ def _magnus(celsius: float) -> float:
 FORMULAS: dict[str, Formula] = {"relative_humidity_pct": Formula(2, relative_humidity_pct)}
 
 
-def linear(scale: float, offset: float) -> Callable[[Any], float]:
-    """Return text-to-number with `value * scale + offset`; plain float when that changes nothing."""
+def linear(scale: float, offset: float) -> Callable[[float], float] | None:
+    """Return `value * scale + offset`, or None when that changes nothing."""
     if (scale, offset) == (1.0, 0.0):
-        return float
-    return lambda text: float(text) * scale + offset
+        return None
+    return lambda value: value * scale + offset

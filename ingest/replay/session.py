@@ -1,6 +1,6 @@
 """One replay from options to summary."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ingest.replay.drive import Driver, Progress
 from ingest.replay.mapping import Mapping
 from ingest.replay.message import Message, message_maker
+from ingest.replay.table import FileNotes
 from ingest.replay.timeline import Survey, TimeTransform, merged, survey
 from ingest.replay.way import Sender
 
@@ -21,6 +22,7 @@ class Plan(NamedTuple):
     prefix: str
     found: Survey
     time: TimeTransform
+    notes: tuple[str, ...] = ()
 
     @property
     def to_send(self) -> int:
@@ -46,6 +48,7 @@ class Summary(NamedTuple):
     compress: int
     tag: str
     problem: str
+    notes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -53,9 +56,11 @@ class Summary(NamedTuple):
         return self.acknowledged == self.rows - self.skipped_empty
 
 
-def inspect(files: tuple[Path, ...], mapping: Mapping, limit: int | None) -> Survey:
+def inspect(
+    files: tuple[Path, ...], mapping: Mapping, limit: int | None, notes: Sequence[FileNotes] | None = None
+) -> Survey:
     """Read all files once, so that a wrong row is told before anything is sent."""
-    return survey(merged(files, mapping, limit))
+    return survey(merged(files, mapping, limit, notes=notes))
 
 
 def replay(
@@ -105,5 +110,6 @@ def _summary(plan: Plan, ended: Progress, problem: str) -> Summary:
         compress=time.compress,
         tag=time.tag,
         problem=problem,
+        notes=plan.notes,
     )
     return summary._replace(problem="") if summary.complete else summary

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ingest.replay.mapping import Mapping
 from ingest.replay.moments import time_reader
 from ingest.replay.rows import Record, Refuse, read_rows
+from ingest.replay.table import FileNotes
 from millrace.errors import MillraceError
 
 
@@ -43,15 +44,23 @@ class TimeTransform(NamedTuple):
 
 
 def merged(
-    files: Sequence[Path], mapping: Mapping, limit: int | None = None, refuse: Refuse | None = None
+    files: Sequence[Path],
+    mapping: Mapping,
+    limit: int | None = None,
+    refuse: Refuse | None = None,
+    notes: Sequence[FileNotes] | None = None,
 ) -> Iterator[Record]:
     """Yield the rows of all files by event time, ties in file order; a file's own order is kept.
 
-    A row that cannot be read goes to `refuse`; without it the first one raises MillraceError.
+    A row that cannot be read goes to `refuse`; without it the first one raises MillraceError. `notes`, one for
+    each file, take what is left out of it.
     """
     # One reader for all files: stations that share their hours share its cache.
     time_of = time_reader(mapping.time)
-    streams = [read_rows(path, mapping, time_of, refuse) for path in files]
+    streams = [
+        read_rows(path, mapping, time_of, refuse, note)
+        for path, note in zip(files, notes or map(FileNotes, files), strict=True)
+    ]
     return islice(heapq.merge(*streams, key=_recorded_time), limit)
 
 

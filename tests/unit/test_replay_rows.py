@@ -68,7 +68,7 @@ def test_gzip_and_windows_line_ends_and_blank_lines_are_read(tmp_path: Path) -> 
         ("2020-01-01;s1;warm;20;20;N", "line 3, column 'T'", "'warm' is no finite number"),
         ("2020-01-01;s1;1;20;inf;N", "line 3, column 'D'", "'inf' is no finite number"),
         ("01.01.2020;s1;1;20;20;N", "line 3, column 't'", "is no time"),
-        ("2020-01-01;s1", "line 3", "the row has 2 columns, 5 are needed"),
+        ("2020-01-01;s1", "line 3", "the row has 2 columns, the header 6"),
     ],
 )
 def test_a_wrong_row_names_file_line_and_column(tmp_path: Path, line: str, place: str, said: str) -> None:
