@@ -1,4 +1,4 @@
-"""`millrace replay` and `millrace fleet`."""
+"""`millrace replay`, `millrace mapping` and `millrace fleet`."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ingest import mapping_commands
 from ingest.replay.way import find_way, open_sender, way_names
 
 if TYPE_CHECKING:
     from ingest.replay.session import Plan, Summary
 
 app = typer.Typer()
+app.add_typer(mapping_commands.app, name="mapping")
 
 
 def _known_way(name: str) -> str:

@@ -65,7 +65,7 @@ def read_yaml(path: Path) -> Any:
 def parse_yaml(text: str, where: str, load: Callable[[str], Any] | None = None) -> Any:
     """Return the content of a YAML text; `load` is another way to read it than with unique keys."""
     try:
-        return yaml.load(text, UniqueKeyLoader) if load is None else load(text)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, UniqueKeyLoader) if load is None else load(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _no_yaml(

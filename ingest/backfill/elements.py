@@ -36,7 +36,7 @@ def elements(
 ) -> Iterator[Element]:
     """Yield what each row of some files is, in order of event time as far as the files are in order.
 
-    Rows without any metric are left out when the mapping says so; `notes`, one for each file, take what else is.
+    Rows without any metric are left out when the mapping says so. `notes`, one a file, take what else is.
     MillraceError when a file cannot be read.
     """
     refused: list[BadRow] = []
@@ -52,7 +52,7 @@ def elements(
 
 def _bad(refused: list[BadRow], source: Source) -> Iterator[Element]:
     for one in refused:
-        detail = f"{one.error.where}: {one.error.what}"
+        detail = f"{one.error.where}: {one.error.what}. {one.error.mend}"
         original = one.text.encode()
         yield Element(
             Rejection(reason=Reason.BAD_ROW, detail=detail, original=original), _envelope(source, one)

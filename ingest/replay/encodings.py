@@ -18,7 +18,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Control characters that no text holds; a few NULs are what a power cut leaves, and make bad rows of theirs.
+# Control characters that no text holds. A power cut leaves a few NULs: their rows are bad.
 _BINARY: Final = re.compile(rb"[\x01-\x08\x0e-\x19\x1c-\x1f]")
 _FALLBACK: Final = "cp1252"
 
@@ -26,7 +26,7 @@ _FALLBACK: Final = "cp1252"
 def encoding_of(source: IO[bytes], path: Path, named: str) -> str:
     """Return the encoding to read a file by, and leave it at its begin.
 
-    A byte order mark counts, else UTF-16 is seen by its NULs, else it is UTF-8 when all of it is, else cp1252.
+    A byte order mark counts, else UTF-16 is seen by its NULs, else UTF-8 when all of it is, else cp1252.
     MillraceError when it is none of these, or another than the mapping says.
     """
     try:

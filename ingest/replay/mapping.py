@@ -47,9 +47,8 @@ _OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)?")
 def _factor(value: object) -> float:
     """Accept a number or an exact fraction such as `5/9`."""
     try:
-        if isinstance(value, bool) or "_" in str(value) or not str(value).isascii():
-            raise ValueError
-        number = float(Fraction(str(value)))
+        text = "" if isinstance(value, bool) or "_" in str(value) or not str(value).isascii() else str(value)
+        number = float(Fraction(text))
     except (ValueError, ZeroDivisionError, OverflowError):
         raise ValueError(f"{value!r} is neither a number nor a fraction such as 5/9") from None
     if not math.isfinite(number):
@@ -66,7 +65,7 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"unknown time zone {name!r}; write UTC, a name such as Asia/Shanghai, or an offset such as +01:00"
+            f"unknown time zone {name!r}; write UTC, a name such as Asia/Shanghai, or an offset as +01:00"
         ) from None
 
 
@@ -76,7 +75,7 @@ def _known_zone(name: str) -> str:
 
 
 def one_line(name: str) -> str:
-    """Return a column's name as it is compared: one blank for any white space, none around, composed accents."""
+    """Return a column's name as it is compared: composed accents, one blank for white space, none around."""
     return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
@@ -95,7 +94,7 @@ def _text(value: object) -> object:
 
 def _column(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("give a column by its name, or by its position from 1")
+        raise ValueError("give a column by its name, or by its position from 1")  # noqa: TRY004 - pydantic
     if isinstance(value, int) and value < 1:
         raise ValueError("columns are counted from 1")
     return one_line(value) if isinstance(value, str) else value
@@ -146,7 +145,7 @@ class Part(BaseModel):
     def _known_keys(cls, value: Any) -> Any:
         known = list(cls.model_fields)
         if not isinstance(value, dict):
-            raise ValueError(f"these keys are expected here: {', '.join(known)}")
+            raise ValueError(f"these keys are expected here: {', '.join(known)}")  # noqa: TRY004 - pydantic
         for name in value:
             if name not in known:
                 guess = _ELSEWHERE.get(str(name).lower())
@@ -343,7 +342,9 @@ def columns_of(mapping: Mapping) -> Iterator[str | int]:
     """Yield every column a mapping names."""
     if mapping.device.column is not None:
         yield mapping.device.column
-    yield from (mapping.time.columns or {"": mapping.time.column or ""}).values()
+    if mapping.time.column is not None:
+        yield mapping.time.column
+    yield from (mapping.time.columns or {}).values()
     for metric in mapping.metrics.values():
         yield from metric.columns if metric.column is None else (metric.column,)
     yield from (one.column for one in mapping.attributes.values() if one.column is not None)

@@ -64,10 +64,10 @@ def _calendar(fields: tuple[str, ...], place: Callable[[datetime], int]) -> Read
     # Several files share their hours, so most rows are answered from the cache.
     @lru_cache(maxsize=65_536)
     def parse(parts: tuple[Any, ...]) -> int:
-        named = {field: _whole(part) for field, part in zip(fields, parts, strict=True)}
+        named: dict[str, Any] = {field: _whole(part) for field, part in zip(fields, parts, strict=True)}
         if named.get("hour") == 24 and not named.get("minute") and not named.get("second"):
-            return place(datetime(**(named | {"hour": 0})) + _DAY)
-        return place(datetime(**named))
+            return place(datetime(**(named | {"hour": 0})) + _DAY)  # noqa: DTZ001 - `place` gives it its zone
+        return place(datetime(**named))  # noqa: DTZ001
 
     return lambda parts: parse(tuple(parts))
 
@@ -91,7 +91,7 @@ def _number(part: Any) -> float:
 
 def _epoch(parts: Sequence[Any], unit: str) -> int:
     if isinstance(parts[0], date):
-        raise ValueError(f"{_shown(parts[0])} is a date, not a number of format {unit}")
+        raise ValueError(f"{_shown(parts[0])} is a date, not a number of format {unit}")  # noqa: TRY004 - a bad cell, not a bad call
     text = parts[0].strip() if isinstance(parts[0], str) else parts[0]
     # Whole numbers exactly: a double holds no nanoseconds of today.
     if isinstance(text, str) and text.isascii() and text.removeprefix("-").isdigit():
@@ -150,7 +150,7 @@ def _parsed(cell: Any, read: Callable[[str], datetime], format: str) -> datetime
     if isinstance(cell, date):
         return datetime.combine(cell, time())
     if not isinstance(cell, str):
-        raise ValueError(
+        raise ValueError(  # noqa: TRY004 - a bad cell, not a bad call
             f"{_shown(cell)} is a number, no date: give the cells a date format, or set `format: excel`"
         )
     return _written_oddly(cell, read, format)
@@ -164,9 +164,8 @@ def _written_oddly(text: str, read: Callable[[str], datetime], format: str) -> d
     elif _LEAP_SECOND.search(plain):
         plain, more = _LEAP_SECOND.sub("59", plain), timedelta(seconds=1)
     try:
-        if "_" in plain or not plain.isascii():
-            raise ValueError
-        return read(plain) + more
+        # strptime takes digits of any script.
+        return read(plain if plain.isascii() else "") + more
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time of format {format!r}") from None
 

@@ -34,7 +34,7 @@ class NumberForm:
         )
 
     def number(self, cell: Any) -> float | None:
-        """Return the number of one cell, None when it is missing; raise ValueError that says what is wrong."""
+        """Return the number of one cell, None when it is missing; raise ValueError that says what is bad."""
         if isinstance(cell, str):
             text = cell.strip()
             if cell in self._missing or text in self._missing:
@@ -62,7 +62,7 @@ class NumberForm:
         return f"{text!r} is no finite number{signs}"
 
     def texts(self, places: Sequence[int]) -> ReadNumbers:
-        """Return what reads the numbers of some columns of texts: together, while nothing is out of the way."""
+        """Return what reads the numbers of some columns of texts: all at once while they are plain."""
         if not places:
             return lambda _: []
         if len(places) == 1:
@@ -90,6 +90,7 @@ class NumberForm:
 
     def cells(self, places: Sequence[int]) -> ReadNumbers:
         """Return what reads the numbers of some cells of a workbook, where an empty one is missing."""
+        empty = ""
         return lambda values: [
-            None if values[place] == "" else self.number(values[place]) for place in places
+            None if values[place] == empty else self.number(values[place]) for place in places
         ]

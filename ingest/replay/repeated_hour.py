@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, Protocol, TypeVar
 
 from ingest.replay.moments import RepeatedTime
@@ -144,5 +145,5 @@ def _descends(times: Sequence[int], around: tuple[int | None, int | None]) -> bo
         return before > max(times)
     if after is not None:
         return after < min(times)
-    steps = [one - other for other, one in zip(times, times[1:], strict=False) if one != other]
+    steps = [one - other for other, one in pairwise(times) if one != other]
     return sum(step < 0 for step in steps) > sum(step > 0 for step in steps)

@@ -292,7 +292,7 @@ def _device(
         return lambda _: constant
     place, text = place_of(mapping.device.column), table.text
     if text is None:
-        return lambda values: values[place]  # type: ignore[no-any-return]
+        return lambda values: values[place]
     return lambda values: text(values[place])
 
 

@@ -40,12 +40,13 @@ class FileNotes:
         if self.comment_lines:
             yield f"{self.path.name}: {_counted(self.comment_lines, 'comment line')} skipped"
         if self.undecided_rows:
-            rows = ranges([row for row, _ in self.undecided_rows])
-            lines = ranges([line for _, line in self.undecided_rows])
+            rows = ranges("row", [row for row, _ in self.undecided_rows])
+            lines = ranges("line", [line for _, line in self.undecided_rows])
             yield (
-                f"{self.path.name}: the local time of {_counted(len(self.undecided_rows), 'row')} came twice when clocks "
-                f"were set back, and the order of rows does not say which is meant: rows {rows} (lines {lines}). "
-                "Each counts as the one nearer to the row before; `time.ambiguous: earlier`, `later` or `refuse` decides"
+                f"{self.path.name}: local times of {_counted(len(self.undecided_rows), 'row')} came twice "
+                "when clocks were set back, and the order of rows does not say which is meant: "
+                f"{rows} ({lines}). Each counts as the one nearer to the row before; "
+                "`time.ambiguous` of the mapping decides: earlier, later or refuse"
             )
 
 
@@ -53,8 +54,8 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def ranges(numbers: Sequence[int], most: int = 20) -> str:
-    """Write ascending numbers as `3-5, 9`; after `most` ranges only how many follow."""
+def ranges(thing: str, numbers: Sequence[int], most: int = 20) -> str:
+    """Write numbers of a thing as `rows 3-5, 9`; after `most` ranges only how many follow."""
     spans: list[list[int]] = []
     for number in sorted(numbers):
         if spans and number <= spans[-1][1] + 1:
@@ -62,15 +63,16 @@ def ranges(numbers: Sequence[int], most: int = 20) -> str:
         else:
             spans.append([number, number])
     shown = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans[:most])
-    return f"{shown} and {len(spans) - most} more ranges" if len(spans) > most else shown
+    more = f" and {len(spans) - most} more ranges" if len(spans) > most else ""
+    return f"{thing}{'' if len(numbers) == 1 else 's'} {shown}{more}"
 
 
 class Table(NamedTuple):
     """An open file: its header and its rows.
 
-    `line` says where the row that came last begins, `explain` what an error of reading means. `width` counts
-    the header's columns with nameless ones at its end. `numbers` makes a reader of some columns, `text` a text
-    of a cell (None: cells are texts), `joined` a text of a row.
+    `line` says where the row that came last begins, `explain` what an error means, `width` how many
+    columns the header has with nameless ones at its end. `numbers` makes a reader of some columns, `text` a
+    text of a cell (None: cells are texts), `joined` a text of a row.
     """
 
     header: list[str]
@@ -88,7 +90,7 @@ Open = Callable[[IO[bytes], Path, Mapping, NumberForm, FileNotes], Table]
 
 
 class Format(NamedTuple):
-    """How files of a format begin, what their names end in, and what opens them; text begins with anything."""
+    """How files of a format begin (text: with anything), what their names end in, and what opens them."""
 
     name: str
     signatures: tuple[bytes, ...]

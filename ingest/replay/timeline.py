@@ -52,8 +52,8 @@ def merged(
 ) -> Iterator[Record]:
     """Yield the rows of all files by event time, ties in file order; a file's own order is kept.
 
-    A row that cannot be read goes to `refuse`; without it the first one raises MillraceError. `notes`, one for
-    each file, take what is left out of it.
+    A row that cannot be read goes to `refuse`; without it the first one raises MillraceError. `notes`, one a
+    file, take what is left out of it.
     """
     # One reader for all files: stations that share their hours share its cache.
     time_of = time_reader(mapping.time)

@@ -267,11 +267,25 @@ def workbook(path: Path) -> Path:
     for row in (
         ["Anlage Nord"],
         ["Zeit", "Wärme ", "Gerät", "läuft", "Datum", "Uhr"],
-        [datetime(2025, 2, 1, 10, 0, 0, 500_000), 21.5, 1001, True, date(2025, 2, 1), time(10, 0)],
+        [datetime.fromisoformat("2025-02-01T10:00:00.500"), 21.5, 1001, True, date(2025, 2, 1), time(10, 0)],
         [],
-        [datetime(2025, 2, 1, 11), "1.234,5", "x", False, date(2025, 2, 1), timedelta(hours=11)],
+        [
+            datetime.fromisoformat("2025-02-01T11:00"),
+            "1.234,5",
+            "x",
+            False,
+            date(2025, 2, 1),
+            timedelta(hours=11),
+        ],
         ["01.02.2025 12:00", 3, 7.0, True, "2025-02-01", "12:00"],
-        [datetime(2025, 2, 1, 13), datetime(2025, 2, 1), 8, True, None, None],
+        [
+            datetime.fromisoformat("2025-02-01T13:00"),
+            datetime.fromisoformat("2025-02-01"),
+            8,
+            True,
+            None,
+            None,
+        ],
         [45000.5, 3, 8, True, None, None],
         [None, 3, 8, True, None, None],
     ):

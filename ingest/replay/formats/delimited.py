@@ -34,7 +34,7 @@ def open_delimited(
     separator = lines.separator or mapping.csv.separator
     if separator == AUTO:
         separator = _separator(head, mapping)
-    notes.form = f"{encoding}, separator {_SEPARATOR_NAMES.get(separator, separator)}"
+    notes.form = f"{encoding.removesuffix('-sig')}, separator {_SEPARATOR_NAMES.get(separator, separator)}"
     reader = csv.reader(chain(head, lines), delimiter=separator, quotechar=mapping.csv.quote, strict=True)
 
     def line(values: Sequence[Any]) -> int:
