@@ -22,13 +22,13 @@ def check(
     from ingest.backfill.checking import check, lines
     from ingest.replay.mapping import load_mapping
     from millrace.clock import now_ms
+    from millrace.output import print_lines
 
     found = check(file, load_mapping(mapping), now_ms())
     if as_json:
         typer.echo(json.dumps(to_json(found)))
     else:
-        for line in lines(found):
-            typer.echo(line)
+        print_lines(lines(found))
     if not found.readings:
         raise typer.Exit(1)
 
