@@ -82,6 +82,7 @@ class ChannelKindAnswer(Answer):
     about: str
     settings: dict[str, Any]
     secret: dict[str, Any]
+    example: dict[str, Any] = Field(description="A channel of this kind, as PUT takes it.")
 
 
 class ChannelKinds(Answer):

@@ -6,8 +6,11 @@ import yaml
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
+from api.notifier.discovery import kinds
 from api.problems import MEDIA_TYPE, Problem
+from api.queries.rule_kinds import component_schemas
 from millrace.contracts import SCHEMAS
+from udfs.rules.model import Rule
 
 FILE = SCHEMAS / "openapi.yaml"
 _REPLACED = ("HTTPValidationError", "ValidationError")
@@ -44,9 +47,35 @@ def _document_problems(document: dict[str, Any]) -> None:
     problem = TypeAdapter(Problem).json_schema(ref_template=_REFERENCE)
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
+    _document_forms(document)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _document_errors(path, method, operation)
+
+
+def _document_forms(document: dict[str, Any]) -> None:
+    """Say what a rule and a channel are by the types that read them."""
+    channels = list(kinds().values())
+    shown, hidden = [kind.settings for kind in channels], [kind.secret for kind in channels]
+    forms = component_schemas([Rule, *shown, *hidden])
+    schemas = document["components"]["schemas"]
+    taken = forms.keys() & schemas.keys()
+    assert not taken, f"two schemas are named {taken}"
+    schemas |= forms
+    request = schemas["ChannelRequest"]["properties"]
+    request["settings"] |= {"anyOf": _references(shown)}
+    request["secret"] |= {"anyOf": [*_references(hidden), {"type": "null"}]}
+    (rule,) = _references([Rule])
+    for path, operation in (("/rules", "post"), ("/rules/{rule}", "put")):
+        document["paths"][path][operation]["requestBody"]["content"]["application/json"]["schema"] = rule
+    imported = document["paths"]["/rules/import"]["post"]["requestBody"]["content"]
+    imported["application/json"]["schema"]["items"] = rule
+    drafted = document["paths"]["/rules/{rule}/backtest"]["post"]["requestBody"]["content"]
+    drafted["application/json"]["schema"] = {"anyOf": [rule, {"type": "null"}]}
+
+
+def _references(shapes: list[Any]) -> list[dict[str, str]]:
+    return [{"$ref": _REFERENCE.format(model=shape.__name__)} for shape in shapes]
 
 
 def _document_errors(path: str, method: str, operation: dict[str, Any]) -> None:

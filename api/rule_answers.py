@@ -1,6 +1,6 @@
 """The shapes of the answers about rules."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -60,6 +60,22 @@ class RuleVersion(Answer):
     made_at_ms: TimeMs
     made_by: str
     definition: Definition
+
+
+class RuleKind(Answer):
+    """A kind of condition: what `when` of a rule may say."""
+
+    kind: str
+    about: str
+    condition: dict[str, Any] = Field(description="JSON Schema of `when`.")
+    example: Definition = Field(description="A rule of this kind.")
+
+
+class RuleKinds(Answer):
+    """The kinds of conditions there are, and the JSON Schema of what goes around one."""
+
+    kinds: list[RuleKind]
+    rule: dict[str, Any] = Field(description="JSON Schema of a rule.")
 
 
 class RuleVersions(Answer):

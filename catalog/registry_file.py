@@ -23,6 +23,8 @@ def read_file(path: Path) -> RegistryFile:
         return RegistryFile.model_validate(given)
     except OSError as error:
         raise MillraceError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+    except RecursionError:
+        raise MillraceError("the file is nested too deeply", where=str(path), mend=_MEND) from None
     except UnstorableError as error:
         raise MillraceError(f"the file is wrong: {error}", where=str(path), mend=_MEND) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ import math
 from typing import Any, Never
 
 _LEAST_INTEGER, _GREATEST_INTEGER = -(2**63), 2**64 - 1
+_MOST_DEPTH, _MOST_PARTS = 100, 2_000_000
 
 
 class UnstorableError(ValueError):
@@ -42,19 +43,40 @@ def parse_json(data: bytes) -> Any:
     return value
 
 
-def check_storable(value: Any, place: str = "") -> None:
-    """Raise UnstorableError at the first text in a plain value that no store can hold."""
-    if isinstance(value, str):
-        if flaw := text_flaw(value):
-            raise UnstorableError(f"the text holds {flaw}", place)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(key, str) and (flaw := text_flaw(key)):
-                raise UnstorableError(f"a key holds {flaw}", place)
-            check_storable(inner, f"{place}.{key}" if place else str(key))
-    elif isinstance(value, list | tuple):
-        for position, inner in enumerate(value):
-            check_storable(inner, f"{place}[{position}]")
+def check_storable(value: Any) -> None:
+    """Raise UnstorableError at the first part of a plain value that no store can hold.
+
+    YAML can hold itself, or stand for more than memory holds: depth and number of parts have a limit.
+    """
+    waiting: list[tuple[Any, str, int]] = [(value, "", 0)]
+    seen = 0
+    while waiting:
+        part, place, depth = waiting.pop()
+        seen += 1
+        if depth > _MOST_DEPTH or seen > _MOST_PARTS:
+            raise UnstorableError("is nested too deeply" if depth > _MOST_DEPTH else "has too many parts")
+        if flaw := _flaw(part):
+            raise UnstorableError(flaw, place)
+        if isinstance(part, dict):
+            inner = [(one, f"{place}.{key}" if place else str(key), depth + 1) for key, one in part.items()]
+        elif isinstance(part, list | tuple):
+            inner = [(one, f"{place}[{position}]", depth + 1) for position, one in enumerate(part)]
+        else:
+            continue
+        waiting += reversed(inner)
+
+
+def _flaw(part: Any) -> str | None:
+    if isinstance(part, str):
+        return f"the text holds {flaw}" if (flaw := text_flaw(part)) else None
+    if isinstance(part, dict):
+        flaws = (text_flaw(key) for key in part if isinstance(key, str))
+        return f"a key holds {flaw}" if (flaw := next(filter(None, flaws), None)) else None
+    if isinstance(part, float) and not math.isfinite(part):
+        return f"{part} is no finite number"
+    if isinstance(part, int) and not _LEAST_INTEGER <= part <= _GREATEST_INTEGER:
+        return "an integer of more than 64 bits; write it with an exponent"
+    return None
 
 
 def text_flaw(text: str) -> str | None:

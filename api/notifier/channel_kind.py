@@ -1,12 +1,14 @@
 """What a kind of channel is; each module in `api/notifier/kinds/` declares one."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from millrace.errors import MillraceError
+from millrace.nearest import did_you_mean
 from udfs.notify.notice import Notice
 from udfs.notify.wording import Words, words
 
@@ -92,6 +94,8 @@ class ChannelKind(Generic[Shown, Hidden]):
 
     name: str
     about: str
+    # What people send to make one; its secret is no real one.
+    example: Mapping[str, Any]
     settings: type[Shown]
     secret: type[Hidden]
     deliver: Callable[[Shown, Hidden, Envelope, Reach], Outcome]
@@ -113,11 +117,19 @@ Read = TypeVar("Read", bound=msgspec.Struct)
 DEADLINE_S = 20.0
 
 
+_UNKNOWN = re.compile(r"unknown field `(.*?)`", re.DOTALL)
+
+
 def _read(data: Any, shape: type[Read], where: str) -> Read:
     try:
         return msgspec.convert(data, shape)
     except msgspec.ValidationError as error:
-        fields = ", ".join(shape.__struct_fields__) or "nothing"
+        names = shape.__struct_encode_fields__
+        fields = ", ".join(names) or "nothing"
+        unknown = _UNKNOWN.search(str(error))
+        meant = did_you_mean(unknown[1], names) if unknown else ""
         raise MillraceError(
-            f"{where} cannot be used: {error}", where=where, mend=f"It may hold: {fields}."
+            f"{where} cannot be used: {error}{meant}",
+            where=where,
+            mend=f"It may hold: {fields}. GET /channel-kinds shows an example.",
         ) from None

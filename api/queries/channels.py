@@ -25,6 +25,7 @@ from api.notifier.postman import Addressee, Postman
 from api.notifier.seal import Seal, load_seal
 from api.problems import ProblemError
 from api.queries.registry_access import iso, moment, open_database, open_for_writing
+from api.queries.rule_kinds import struct_schema
 from catalog import channel_store
 from catalog.channel_store import (
     ChannelEntry,
@@ -168,14 +169,12 @@ def list_kinds() -> ChannelKinds:
     return ChannelKinds(
         kinds=[
             ChannelKindAnswer(
-                kind=kind.name, about=kind.about, settings=_schema(kind.settings), secret=_schema(kind.secret)
+                kind=kind.name,
+                about=kind.about,
+                settings=struct_schema(kind.settings),
+                secret=struct_schema(kind.secret),
+                example={"kind": kind.name, **kind.example},
             )
             for kind in kinds().values()
         ]
     )
-
-
-def _schema(shape: Any) -> dict[str, Any]:
-    schema = msgspec.json.schema(shape)
-    name = schema.get("$ref", "").rpartition("/")[2]
-    return dict(schema["$defs"][name])

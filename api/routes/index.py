@@ -21,6 +21,8 @@ async def get_index() -> Index:
             "registry": "/registry/devices",
             "dead_letters": "/dead-letters{?reason,device,source,from,to,tenant,cursor,limit}",
             "rules": "/rules",
+            "rule_kinds": "/rule-kinds",
+            "channel_kinds": "/channel-kinds",
             "alerts": "/alerts{?state,severity,rule,device,site,from,to,cursor}",
             "channels": "/channels",
             "notifications": "/notifications{?state,channel,alert}",

@@ -16,8 +16,16 @@ pytestmark = pytest.mark.alerts
 WHEN = {"kind": "threshold", "metric": "t", "raise_above": 90}
 RULE = {"rule": "hot", "when": WHEN}
 REFUSED: list[tuple[str, Any, str]] = [
-    ("an unknown key", RULE | {"sevrity": "info"}, "unknown field `sevrity`"),
-    ("an unknown key of a condition", RULE | {"when": WHEN | {"raise": 1}}, "unknown field `raise`"),
+    (
+        "an unknown key",
+        RULE | {"sevrity": "info"},
+        "sevrity: there is no key 'sevrity'; did you mean 'severity'?",
+    ),
+    (
+        "an unknown key of a condition",
+        RULE | {"when": WHEN | {"raise": 1}},
+        "when.raise: there is no key 'raise'; did you mean 'raise_above'?",
+    ),
     ("an unknown kind", RULE | {"when": {"kind": "treshold"}}, "kinds are absence, count_in_window"),
     ("no kind", RULE | {"when": {"metric": "t"}}, "kinds are absence"),
     ("no condition", {"rule": "hot"}, "missing required field `when`"),

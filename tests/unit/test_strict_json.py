@@ -54,6 +54,10 @@ def test_all_other_json_passes_as_it_is(body: bytes, value: Any) -> None:
 
 def test_plain_values_are_judged_as_json_is() -> None:
     check_storable({"a": ["ä", ("b", 1)]})
+    around: list[Any] = []
+    around.append(around)
+    with pytest.raises(UnstorableError, match="nested too deeply"):
+        check_storable(around)
     with pytest.raises(UnstorableError, match=r"a\[1\]\[0\]"):
         check_storable({"a": ["ä", ("\x00", 1)]})
 

@@ -6,7 +6,7 @@ severities and alert ids are the evaluator's.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, Self
 
@@ -19,6 +19,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.001, le=366 * 86_400)]
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 Evidence = dict[str, float | str]
+Example = Mapping[str, Any]
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -100,6 +101,8 @@ class Condition(
 
     # Fields that may change while the memory stays valid.
     judged_only: ClassVar[frozenset[str]] = frozenset()
+    # The kind as people write it, for whoever looks for its form.
+    example: ClassVar[Example]
 
     @abstractmethod
     def detector(self, levels: Sequence[Level]) -> Detector:

@@ -1,10 +1,15 @@
 """A rule as people write it and as it is stored: one form for YAML, JSON and PostgreSQL."""
 
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
 
 import msgspec
 
 from millrace.errors import MillraceError
+from millrace.known_keys import keys_at, unknown_key
+from millrace.nearest import did_you_mean
+from millrace.strict_json import UnstorableError, check_storable, text_flaw
 from udfs.rules.condition import SEVERITIES, Condition, Level, Seconds, Severity
 from udfs.rules.discovery import kinds
 from udfs.rules.kinds.threshold import Threshold
@@ -116,7 +121,8 @@ class Rule(_Part, frozen=True, kw_only=True):
             try:
                 condition_for(self, device_id)
             except msgspec.ValidationError as error:
-                raise ValueError(f"the override of {device_id} is wrong: {error}") from None
+                said = _override_said(str(error), self.when)
+                raise ValueError(f"the override of {device_id} is wrong: {said}") from None
 
     @property
     def kind(self) -> str:
@@ -124,7 +130,14 @@ class Rule(_Part, frozen=True, kw_only=True):
         return str(self.when.__struct_config__.tag)
 
 
-MEND: Final = "Correct the rule; its form is in udfs/rules/model.py."
+def _override_said(error: str, when: Condition) -> str:
+    unknown = _UNKNOWN.fullmatch(error)
+    if unknown is None or unknown["place"]:
+        return error
+    return unknown_key([unknown["key"]], when.__struct_fields__).what
+
+
+MEND: Final = "Correct the rule; GET /rule-kinds shows the form of each kind, with an example."
 
 
 def parse_rule(data: Anything, where: str = "") -> Rule:
@@ -133,17 +146,42 @@ def parse_rule(data: Anything, where: str = "") -> Rule:
     Raises MillraceError that says what is wrong, and where in the rule.
     """
     try:
+        check_storable(data)
         return msgspec.convert(data, Rule)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnstorableError) as error:
         named = data.get("rule") if isinstance(data, dict) else None
-        place = where or (f"rule {named}" if named else "")
-        raise MillraceError(f"The rule cannot be used: {_said(str(error))}", where=place, mend=MEND) from None
+        place = where or (f"rule {named}" if isinstance(named, str) and text_flaw(named) is None else "")
+        raise MillraceError(
+            f"The rule cannot be used: {_said(str(error), data)}", where=place, mend=MEND
+        ) from None
 
 
-def _said(error: str) -> str:
+_UNKNOWN: Final = re.compile(
+    r"Object contains unknown field `(?P<key>.*?)`(?: - at `\$(?P<place>.*?)`)?", re.DOTALL
+)
+_PART: Final = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<position>\d+)\]|\[(?P<any>\.\.\.)\]")
+
+
+def _said(error: str, data: Any) -> str:
     if "$.when.kind" in error or "missing required field `kind`" in error:
-        return f"{error}; kinds are {', '.join(kinds())}"
-    return error
+        given = data["when"].get("kind")
+        meant = did_you_mean(given, kinds()) if isinstance(given, str) else ""
+        return f"{error}{meant}; kinds are {', '.join(kinds())}"
+    unknown = _UNKNOWN.fullmatch(error)
+    if unknown is None:
+        return error
+    parts = [
+        int(part["position"]) if part["position"] else part["key"] or part["any"]
+        for part in _PART.finditer(unknown["place"] or "")
+    ]
+    wrong = unknown_key([*parts, unknown["key"]], keys_at(rule_schema(), parts, data))
+    return f"{wrong.place}: {wrong.what}" + (f" ({wrong.accepted})" if wrong.accepted else "")
+
+
+@cache
+def rule_schema() -> Anything:
+    """Return the JSON Schema of a rule."""
+    return msgspec.json.schema(Rule)
 
 
 def rule_data(rule: Rule) -> Anything:

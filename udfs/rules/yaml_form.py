@@ -41,6 +41,8 @@ def _written(text: str, where: str) -> list[Any]:
         documents = list(yaml.load_all(text, Loader=_Loader))
     except yaml.YAMLError as error:
         raise MillraceError(f"This is no YAML: {error}", where=where, mend="Correct the text.") from None
+    except RecursionError:
+        raise MillraceError("This YAML is nested too deeply", where=where, mend="Correct the text.") from None
     found: list[Any] = []
     for document in documents:
         found += document if isinstance(document, list) else [document] if document is not None else []

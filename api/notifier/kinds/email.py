@@ -186,6 +186,15 @@ def _must_fit(settings: EmailSettings, secret: EmailSecret) -> None:
 KIND = ChannelKind(
     name="email",
     about="Mail by SMTP",
+    example={
+        "settings": {
+            "host": "mail.example.com",
+            "sender": "millrace@example.com",
+            "recipients": ["ops@example.com"],
+            "user": "millrace",
+        },
+        "secret": {"password": "example"},
+    },
     settings=EmailSettings,
     secret=EmailSecret,
     deliver=deliver,

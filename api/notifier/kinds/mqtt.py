@@ -128,6 +128,7 @@ def _wait(answers: "SimpleQueue[tuple[str, Any]]", wanted: str, until_s: float) 
 KIND = ChannelKind(
     name="mqtt",
     about="Back to the device or the site over the stack's MQTT broker",
+    example={"settings": {"to": "device"}},
     settings=MqttSettings,
     secret=MqttSecret,
     deliver=deliver,

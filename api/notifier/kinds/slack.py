@@ -72,6 +72,10 @@ def deliver(_settings: SlackSettings, secret: SlackSecret, envelope: Envelope, r
 KIND = ChannelKind(
     name="slack",
     about="Incoming webhook of Slack, Mattermost or Rocket.Chat",
+    example={
+        "settings": {},
+        "secret": {"url": "https://hooks.slack.com/services/T000/B000/example"},
+    },
     settings=SlackSettings,
     secret=SlackSecret,
     deliver=deliver,

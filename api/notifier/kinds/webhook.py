@@ -67,6 +67,10 @@ def deliver(settings: WebhookSettings, secret: WebhookSecret, envelope: Envelope
 KIND = ChannelKind(
     name="webhook",
     about="JSON to a URL, signed (Standard Webhooks)",
+    example={
+        "settings": {"url": "https://hooks.example.com/alerts"},
+        "secret": {"signing_secret": "whsec_ZXhhbXBsZS1vZi1hLXNpZ25pbmcta2V5IQ=="},
+    },
     settings=WebhookSettings,
     secret=WebhookSecret,
     deliver=deliver,

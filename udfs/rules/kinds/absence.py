@@ -7,6 +7,7 @@ from udfs.rules.condition import (
     NOTHING,
     Condition,
     Detector,
+    Example,
     Level,
     Memory,
     Metric,
@@ -26,6 +27,7 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence"):
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"after_s"})
+    example: ClassVar[Example] = {"kind": "absence", "metric": "temperature_c", "after_s": 900}
 
     metric: Metric | None = None
     after_s: Seconds

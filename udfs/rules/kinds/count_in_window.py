@@ -10,6 +10,7 @@ from udfs.rules.condition import (
     Condition,
     Detector,
     Evidence,
+    Example,
     Level,
     Limit,
     Memory,
@@ -29,6 +30,13 @@ class CountInWindow(Condition, frozen=True, kw_only=True, tag="count_in_window")
     """Raises at the N-th reading beyond the limit within (t - `within_s`, t], clears when there are fewer."""
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"within_s"})
+    example: ClassVar[Example] = {
+        "kind": "count_in_window",
+        "metric": "vibration_mm_s",
+        "above": 8,
+        "times": 5,
+        "within_s": 600,
+    }
 
     metric: Metric
     above: float | None = None

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
-from udfs.rules.condition import NOTHING, Condition, Detector, Level, Memory, Metric, Signal, Signals
+from udfs.rules.condition import NOTHING, Condition, Detector, Example, Level, Memory, Metric, Signal, Signals
 from udfs.rules.reading import RuleReading
 
 HOUR_MS: Final = 3_600_000
@@ -33,6 +33,7 @@ class Deviation(Condition, frozen=True, kw_only=True, tag="deviation"):
     """Raises when |0.6745 (x - median) / MAD| of the baseline exceeds `z`; silent below `min_samples`."""
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"z", "season", "min_samples", "direction"})
+    example: ClassVar[Example] = {"kind": "deviation", "metric": "pressure_hpa", "z": 4, "baseline_days": 14}
 
     metric: Metric
     z: Z

@@ -13,6 +13,7 @@ from udfs.rules.condition import (
     Condition,
     Detector,
     Evidence,
+    Example,
     Level,
     Limit,
     Memory,
@@ -39,6 +40,12 @@ class Forecast(Condition, frozen=True, kw_only=True, tag="forecast"):
     judged_only: ClassVar[frozenset[str]] = frozenset(
         {"will_cross_above", "will_cross_below", "within_s", "confidence", "over_s"}
     )
+    example: ClassVar[Example] = {
+        "kind": "forecast",
+        "metric": "tank_level_m",
+        "will_cross_above": 4.5,
+        "within_s": 3600,
+    }
 
     metric: Metric
     will_cross_above: float | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
-from udfs.rules.condition import NOTHING, Condition, Detector, Level, Memory, Signal, Signals, one_of
+from udfs.rules.condition import NOTHING, Condition, Detector, Example, Level, Memory, Signal, Signals, one_of
 from udfs.rules.reading import RuleReading
 
 EARTH_RADIUS_M: Final = 6_371_008.8
@@ -31,6 +31,11 @@ class Geofence(Condition, frozen=True, kw_only=True, tag="geofence"):
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset()
+    example: ClassVar[Example] = {
+        "kind": "geofence",
+        "on": "leave",
+        "circle": {"lat": 52.5, "lon": 13.4, "radius_m": 500},
+    }
 
     on: Literal["enter", "leave", "inside"] = "inside"
     polygon: Corners | None = None

@@ -10,6 +10,7 @@ from udfs.rules.condition import (
     NOTHING,
     Condition,
     Detector,
+    Example,
     Level,
     Memory,
     Metric,
@@ -31,6 +32,12 @@ class RateOfChange(Condition, frozen=True, kw_only=True, tag="rate_of_change"):
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"per_s", "above"})
+    example: ClassVar[Example] = {
+        "kind": "rate_of_change",
+        "metric": "temperature_c",
+        "per_s": 60,
+        "above": 5,
+    }
 
     metric: Metric
     per_s: Seconds

@@ -14,6 +14,7 @@ from udfs.rules.condition import (
     NOTHING,
     Condition,
     Detector,
+    Example,
     Level,
     Limit,
     Memory,
@@ -59,6 +60,14 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence"):
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"within_s", "clear_after_s"})
+    example: ClassVar[Example] = {
+        "kind": "sequence",
+        "steps": [
+            {"as": "door", "metric": "door_open", "above": 0.5},
+            {"as": "warm", "metric": "temperature_c", "above": 8},
+        ],
+        "within_s": 600,
+    }
 
     steps: Steps
     within_s: Seconds

@@ -9,6 +9,7 @@ from udfs.rules.condition import (
     NOTHING,
     Condition,
     Detector,
+    Example,
     Level,
     Limit,
     Memory,
@@ -30,6 +31,12 @@ class Threshold(Condition, frozen=True, kw_only=True, tag="threshold"):
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"clear_below", "clear_above", "for_s"})
+    example: ClassVar[Example] = {
+        "kind": "threshold",
+        "metric": "temperature_c",
+        "raise_above": 90,
+        "for_s": 60,
+    }
 
     metric: Metric
     raise_above: float | None = None
