@@ -256,7 +256,7 @@ def run(ask: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
         return reply
 
     monkeypatch.setattr(httpx, "request", request)
-    monkeypatch.setattr(api.asking, "_user", lambda: "carl")
+    monkeypatch.setattr(api.asking, "user_name", lambda: "carl")
 
     def call(*words: str, code: int = 0) -> str:
         result = CliRunner().invoke(commands, words)
