@@ -208,13 +208,16 @@ class LedgerFigures(Part):
     stored: int | None = None
     on_time: int | None = None
     late: int | None = None
-    duplicate: int | None = None
+    duplicate: int | None = Field(default=None, description="The same reading again; does not count.")
+    replaced: int | None = Field(
+        default=None, description="Another value for the same device, time and metric counts instead."
+    )
     missing: int | None = Field(default=None, description="Accepted and not stored.")
     behind: int | None = Field(
         default=None, description="Of the missing those the stream has not come to yet."
     )
     repeated: int | None = Field(default=None, description="Rows stored more than once.")
-    expected_points: int | None = Field(default=None, description="Metrics of all readings but duplicates.")
+    expected_points: int | None = Field(default=None, description="Metrics of all readings that count.")
     rollup_points: int | None = Field(default=None, description="What the rollups' highest revisions count.")
     windows_open: int | None = None
     windows_pending: int | None = Field(

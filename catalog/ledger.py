@@ -9,7 +9,8 @@ import numpy as np
 from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger_minutes import OPEN, PENDING, WRONG, Cut, MinuteBalance, Minutes, minutes_of
 from catalog.ledger_offsets import Span
-from catalog.ledger_state import MARKS, Books, LedgerState, PartitionBook
+from catalog.ledger_state import Books, LedgerState, PartitionBook
+from catalog.marks import MARKS
 
 SHOWN_SPANS = 5
 _SHOWN_MINUTES = 20

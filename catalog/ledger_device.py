@@ -14,7 +14,7 @@ from catalog.ledger_fold import READING_COLUMNS, ROLLUP_COLUMNS, TELEMETRY
 from catalog.ledger_minutes import MINUTE_MS, OPEN, PENDING
 from catalog.ledger_places import differences, look_up
 from catalog.ledger_source import Look, Tables
-from catalog.ledger_state import MARKS
+from catalog.marks import MARKS
 
 _SHOWN_MINUTES = 60
 Device = tuple[str, str]
@@ -28,6 +28,7 @@ class DeviceMinute:
     on_time: int
     late: int
     duplicate: int
+    replaced: int
     missing: int
     rollup_count: int
     expected_rollup_count: int

@@ -1,11 +1,11 @@
 /* query
 owner: data-platform
 reads: [readings, rollups]
-about: By device, metric and minute of event time, readings (duplicates left out) against the highest revision of the rollup.
+about: By device, metric and minute of event time, readings (those that count) against the highest revision of the rollup.
 */
 WITH expected AS (
   SELECT tenant, device_id, metric, epoch_ms(event_time) // 60000 AS minute, count(*) AS expected
-  FROM (SELECT tenant, device_id, event_time, unnest(map_keys(metrics)) AS metric FROM readings WHERE mark <> 'duplicate')
+  FROM (SELECT tenant, device_id, event_time, unnest(map_keys(metrics)) AS metric FROM readings WHERE mark NOT IN ('duplicate', 'replaced'))
   GROUP BY ALL),
 highest AS (
   SELECT tenant, device_id, metric, epoch_ms(window_start) // 60000 AS minute, "count", revision

@@ -2,7 +2,7 @@
 owner: data-platform
 reads: [batch]
 about: >
-  Points (one metric of one reading, duplicates left out) by minute of event time. The hash of each point's key is summed
+  Points (one metric of one reading, of those that count) by minute of event time. The hash of each point's key is summed
   along, so that two sides with equal sums hold the same keys equally often.
 */
 SELECT
@@ -14,5 +14,5 @@ SELECT
 FROM (
   SELECT tenant, device_id, event_time, received_at, mark, unnest(map_keys(metrics)) AS metric
   FROM batch
-  WHERE mark <> 'duplicate')
+  WHERE mark NOT IN ('duplicate', 'replaced'))
 GROUP BY minute

@@ -1,15 +1,19 @@
 """Rows of a table that are new since a snapshot, a bounded number of files at a time."""
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 from pyiceberg.expressions.parser import parse
 from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.manifest import DataFile, ManifestEntryStatus
 from pyiceberg.table import FileScanTask, Table
 from pyiceberg.table.snapshots import Operation, Snapshot
 
 from catalog.archive import MOVE, archived_tasks, both
+from catalog.maintenance.replacing import WRITER
+from catalog.remarking import MARKS_WRITER
 from catalog.table_types import arrow_schema, concat_rows
 from millrace.clock import to_iso
 
@@ -28,7 +32,7 @@ def snapshot_of(table: Table) -> int:
 def only_grew(table: Table, since: int) -> bool:
     """Tell whether all commits after snapshot `since` (0: the beginning) kept all rows there were.
 
-    Appends do, and files written anew, and rows that moved to the archive.
+    Appends do, and files written anew, rows that moved to the archive, and changed marks (`remarked_rows`).
     """
     if not since:
         return True
@@ -42,7 +46,9 @@ def only_grew(table: Table, since: int) -> bool:
 
 def _keeps_rows(snapshot: Snapshot) -> bool:
     summary = snapshot.summary
-    return summary is not None and (summary.operation in _KEEPS_ROWS or summary[MOVE] is not None)
+    return summary is not None and (
+        summary.operation in _KEEPS_ROWS or summary[MOVE] is not None or summary[WRITER] == MARKS_WRITER
+    )
 
 
 def _back_from_now(table: Table) -> Iterator[Snapshot]:
@@ -66,6 +72,36 @@ def new_rows(table: Table, since: int, columns: tuple[str, ...]) -> Iterator[pa.
     if found:
         yield from _read(found.archive, archived_tasks(found, _ALL), columns, _ALL)
     yield from _read(table, table.scan().plan_files(), columns, _ALL)
+
+
+def remarked_rows(table: Table, since: int, columns: tuple[str, ...]) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield, for each commit after snapshot `since` (0: all) that changed marks, rows as they were and are.
+
+    FileNotFoundError when the files of then are gone; `only_grew` said that the commits are known.
+    """
+    snapshots = list(takewhile(lambda one: one.snapshot_id != since, _back_from_now(table)))
+    for snapshot in reversed(snapshots):
+        if snapshot.summary is not None and snapshot.summary[WRITER] == MARKS_WRITER:
+            gone, new = _swapped(table, snapshot)
+            yield from zip(_rows(table, gone, columns), _rows(table, new, columns), strict=True)
+
+
+def _swapped(table: Table, snapshot: Snapshot) -> tuple[list[DataFile], list[DataFile]]:
+    entries = [
+        entry
+        for manifest in snapshot.manifests(table.io)
+        if manifest.added_snapshot_id == snapshot.snapshot_id
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+        if entry.snapshot_id == snapshot.snapshot_id
+    ]
+    gone = [entry.data_file for entry in entries if entry.status == ManifestEntryStatus.DELETED]
+    return gone, [entry.data_file for entry in entries if entry.status == ManifestEntryStatus.ADDED]
+
+
+def _rows(table: Table, files: list[DataFile], columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    """Yield all rows of some files as one table: of one commit they are few."""
+    rows = list(_read(table, [FileScanTask(file) for file in files], columns, _ALL))
+    yield pa.concat_tables(rows) if rows else table.schema().select(*columns).as_arrow().empty_table()
 
 
 def rows_where(table: Table, condition: str, columns: tuple[str, ...]) -> Iterator[pa.Table]:

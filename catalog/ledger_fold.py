@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from catalog.backfills import PARTITION as BACKFILLED
 from catalog.ledger_offsets import Span
-from catalog.ledger_state import MARKS, Books, LedgerState, PartitionBook
+from catalog.ledger_state import Books, LedgerState, PartitionBook
+from catalog.marks import MARKS
 from millrace.reading import DECLARED, declared_source
 
 READING_COLUMNS = (
@@ -75,6 +76,19 @@ def fold_readings(state: LedgerState, rows: pa.Table) -> None:
     )
     found = query("ledger_expected", batch=rows)
     state.windows.add(found.pop("minute"), **found)
+
+
+def fold_marks(state: LedgerState, before: pa.Table, after: pa.Table) -> None:
+    """Take the difference that changed marks make: rows of `iot.readings` as they were and as they are."""
+    for rows, sign in ((before, -1), (after, 1)):
+        # Sums wrap at 2^64, so what is taken away is added as its complement.
+        factor = np.array(sign, dtype=np.int64).astype(np.uint64)
+        marks = {mark: _equal(rows, "mark", mark).astype(np.uint64) * factor for mark in MARKS}
+        state.minutes.add(_minutes(rows), **marks)
+        found = query("ledger_expected", batch=rows)
+        minute, newest_ms = found.pop("minute"), found.pop("newest_ms")
+        points = {name: column.astype(np.uint64) * factor for name, column in found.items()}
+        state.windows.add(minute, **points, **({"newest_ms": newest_ms} if sign > 0 else {}))
 
 
 def fold_dead_letters(state: LedgerState, rows: pa.Table) -> None:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from catalog.ledger_state import MARKS, LedgerState
+from catalog.ledger_state import LedgerState
+from catalog.marks import MARKS
 
 MINUTE_MS = 60_000
 # A minute is judged once everything received in it must have been stored.
@@ -53,6 +54,7 @@ class MinuteBalance:
     on_time: int
     late: int
     duplicate: int
+    replaced: int
     dead_letters: int
     rollup_count: int
     expected_rollup_count: int
@@ -94,6 +96,7 @@ SHOWN = (
     "on_time",
     "late",
     "duplicate",
+    "replaced",
     "dead_letters",
     "rollup_count",
     "expected_rollup_count",
@@ -124,7 +127,7 @@ def _figures(state: LedgerState, keys: Numbers, missing: Numbers) -> dict[str, N
     def minute(name: str) -> Numbers:
         return state.minutes.at(keys, name).astype(np.int64)
 
-    stored = minute("on_time") + minute("late") + minute("duplicate") + minute("unmarked")
+    stored = np.sum([minute(name) for name in (*MARKS, "unmarked")], axis=0)
     once = stored - minute("repeated")
     told = np.maximum(minute("accounted") - minute("forgotten"), 0)
     apart = minute("direct") + minute("backfilled")

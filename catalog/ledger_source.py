@@ -1,7 +1,7 @@
 """Takes the ledger: cuts the topics, waits for the lake, reads what is new, judges, names what is wrong."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,13 +13,13 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import EqualTo
 from pyiceberg.table import Table
 
-from catalog.archive import archived_count
+from catalog.archive import archived_count, load_archive
 from catalog.backfills import PARTITION as BACKFILLED
 from catalog.backfills import backfilled_end
 from catalog.filters import predicate
 from catalog.lake import NAMESPACE, load_lake
 from catalog.ledger import Finding, Ledger, judge, missing_spans
-from catalog.ledger_files import new_rows, only_grew, rows_where, snapshot_of, within
+from catalog.ledger_files import new_rows, only_grew, remarked_rows, rows_where, snapshot_of, within
 from catalog.ledger_fold import (
     DEAD_LETTER_COLUMNS,
     DEAD_LETTERS,
@@ -31,6 +31,7 @@ from catalog.ledger_fold import (
     fold_answers,
     fold_dead_letters,
     fold_forgotten,
+    fold_marks,
     fold_readings,
     fold_rollups,
 )
@@ -121,11 +122,29 @@ def catch_up(known: LedgerState, tables: Tables) -> LedgerState:
         seen["dead_letters"] = tables.dead_letters
     if tables.forgotten is not None:
         seen["forgotten"] = tables.forgotten
+    archive = load_archive(tables.readings)
+    if archive is not None:
+        seen["archive"] = archive
     whole = all(only_grew(table, known.snapshots.get(name, 0)) for name, table in seen.items())
     state = known if whole else LedgerState()
     since = dict(state.snapshots)
+    try:
+        return _caught_up(state, tables, seen, since)
+    except FileNotFoundError:
+        # Files that held rows under their earlier marks are gone by now.
+        return _caught_up(LedgerState(), tables, seen, {})
+
+
+def _caught_up(
+    state: LedgerState, tables: Tables, seen: Mapping[str, Table], since: Mapping[str, int]
+) -> LedgerState:
     for rows in new_rows(tables.readings, since.get("readings", 0), READING_COLUMNS):
         fold_readings(state, rows)
+    if since.get("readings"):
+        # What is read whole has the marks of now.
+        for name in {"readings", "archive"} & seen.keys():
+            for before, after in remarked_rows(seen[name], since.get(name, 0), READING_COLUMNS):
+                fold_marks(state, before, after)
     if tables.dead_letters is not None:
         for rows in new_rows(tables.dead_letters, since.get("dead_letters", 0), DEAD_LETTER_COLUMNS):
             fold_dead_letters(state, rows)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from catalog.ledger_offsets import CHUNK, Flags, OffsetSet, Span
 from catalog.ledger_sums import Sums
+from catalog.marks import MARKS
 
-MARKS = ("on_time", "late", "duplicate")
 # `direct` came straight to Kafka, `accounted` is what gateways told, `backfilled` was never in Kafka,
 # `forgotten` was taken out with its device; `dead_*` the same of dead letters.
 MINUTE_COLUMNS = (
@@ -24,7 +24,7 @@ MINUTE_COLUMNS = (
 WINDOW_COLUMNS = ("expected", "expected_hash", "found", "found_hash", "rollups", "late", "newest_ms")
 _KEPT_REPEATS = 100
 # Sums of hashes are only comparable within one engine version.
-_VERSION = f"2 {duckdb.__version__}"
+_VERSION = f"3 {duckdb.__version__}"
 Arrays = dict[str, npt.NDArray[Any]]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from rich.text import Text
 
 from catalog.backfills import PARTITION as BACKFILLED
+from catalog.marks import MARKS
 from millrace.clock import to_iso
 from millrace.output import Cell, print_lines, print_table, right
 from millrace.phrases import counted, harmless
@@ -17,9 +18,10 @@ _MINUTE = {
     "on time": "on_time",
     "late": "late",
     "dup": "duplicate",
+    "repl": "replaced",
     "dead": "dead_letters",
 }
-_DEVICE = {"on time": "on_time", "late": "late", "dup": "duplicate", "missing": "missing"}
+_DEVICE = {"on time": "on_time", "late": "late", "dup": "duplicate", "repl": "replaced", "missing": "missing"}
 _PARTITION = {
     "accepted": "accepted",
     "told": "accounted",
@@ -47,7 +49,7 @@ def show_ledger(found: Found) -> None:
 def show_device(found: Found) -> None:
     """Print one device's verdict, its minutes and its wrong windows."""
     print_lines([Text.assemble(f"{found['tenant']}/{found['device_id']}: ", _verdict(found))])
-    names = ("accepted", "stored", "on_time", "late", "duplicate", "missing", "repeated", "dead_letters")
+    names = ("accepted", "stored", *MARKS, "missing", "repeated", "dead_letters")
     print_lines(["  ".join(f"{name} {_cell(found[name])}" for name in names)])
     if found["waiting"]:
         waits = "is open or awaits" if found["waiting"] == 1 else "are open or await"
@@ -79,7 +81,7 @@ def _partition(number: int) -> str:
 
 def _marks(found: Found) -> str:
     behind = f"  not stored yet {_cell(found['behind'])}" if found["behind"] else ""
-    return "  ".join(f"{mark} {_cell(found[mark])}" for mark in ("on_time", "late", "duplicate")) + behind
+    return "  ".join(f"{mark} {_cell(found[mark])}" for mark in MARKS) + behind
 
 
 def _rollups(found: Found) -> str:

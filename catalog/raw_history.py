@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from catalog.marks import LATE, is_counted
 from catalog.snapshot_files import Where
 from catalog.stored_rows import read_rows
 from catalog.table_types import concat_rows, to_table_types
@@ -26,7 +27,7 @@ class Values(NamedTuple):
 
 
 def read_raw(places: Iterable[tuple[Table, Snapshot]], where: Where) -> pa.Table:
-    """Return readings in order of time, without duplicates: device_id, time_ms, metrics, late, coordinates.
+    """Return readings that count, in order of time: device_id, time_ms, metrics, late, coordinates.
 
     What lies in two places counts once: a row that moves to the archive is in both for a moment. Open the one
     that rows come from first, or a row may be in neither.
@@ -53,8 +54,8 @@ RAW_SCHEMA: Final = pa.schema(
 
 def _counted(rows: pa.Table) -> pa.Table:
     mark = rows["mark"].cast(pa.string())
-    found = to_table_types(rows.append_column("late", pc.equal(mark, "late")), RAW_SCHEMA)
-    return found.filter(pc.not_equal(mark, "duplicate"))
+    found = to_table_types(rows.append_column("late", pc.equal(mark, LATE)), RAW_SCHEMA)
+    return found.filter(is_counted(mark))
 
 
 def _first_of_each(rows: pa.Table) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from catalog.marks import is_counted
 from catalog.snapshot_files import StoredFile, Where, planned
 from catalog.stored_rows import read_rows
 from catalog.table_types import concat_rows
@@ -46,7 +47,7 @@ class DeviceColumns(NamedTuple):
 
 
 class ReadingHistory:
-    """The history of some devices at one snapshot of the table; duplicates are left out.
+    """The history of some devices at one snapshot of the table; rows that do not count are left out.
 
     `rows_read` and `newest_ms` grow as slices are read; a slice holds about `most_rows` rows, or those of one
     file.
@@ -107,7 +108,7 @@ def _narrow_schema(asked: Asked) -> pa.Schema:
 
 
 def _of_population(rows: pa.Table, asked: Asked) -> pa.Table:
-    counted = pc.not_equal(rows["mark"].cast(pa.string()), "duplicate")
+    counted = is_counted(rows["mark"])
     if asked.left_out:
         names = pa.array(sorted(asked.left_out), pa.string())
         counted = pc.and_(counted, pc.invert(pc.is_in(rows["device_id"].cast(pa.string()), names)))

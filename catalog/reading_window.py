@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import Snapshot
 
+from catalog.marks import LATE, is_counted
 from catalog.snapshot_files import StoredFile, Where, planned
 from catalog.stored_rows import read_rows
 from catalog.table_types import concat_rows
@@ -55,7 +56,7 @@ class Commit(NamedTuple):
 
 
 class ReadingWindow(NamedTuple):
-    """Rows of the devices in order of event time, without duplicates; `whole` = no file was left out."""
+    """Rows of the devices in order of event time that count; `whole` = no file was left out."""
 
     rows: pa.Table
     whole: bool
@@ -65,7 +66,7 @@ class ReadingWindow(NamedTuple):
         own = self.rows.filter(pc.equal(self.rows["device_id"], device_id))
         columns = (own[name].to_pylist() for name in ("time_ms", "metrics", "mark"))
         return [
-            StoredReading(time_ms, dict(metrics or ()), mark == "late")
+            StoredReading(time_ms, dict(metrics or ()), mark == LATE)
             for time_ms, metrics, mark in zip(*columns, strict=True)
         ]
 
@@ -130,4 +131,4 @@ def _affordable(files: list[StoredFile]) -> list[StoredFile]:
 
 def _rows(pieces: Iterable[pa.Table]) -> pa.Table:
     rows = concat_rows(pieces, _SHAPE)
-    return rows.filter(pc.not_equal(rows["mark"], "duplicate")).sort_by("time_ms")
+    return rows.filter(is_counted(rows["mark"])).sort_by("time_ms")

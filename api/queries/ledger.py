@@ -17,6 +17,7 @@ _SAME = (
     "on_time",
     "late",
     "duplicate",
+    "replaced",
     "missing",
     "behind",
     "repeated",

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from api.answers import Figures, JobFigures, LedgerFigures, TenantFigures
 from api.queries.lake_prometheus import of_lake
+from catalog.marks import MARKS
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -102,7 +103,7 @@ def _of_ledger(ledger: LedgerFigures) -> Iterator[Metric]:
     yield _gauge("age_seconds", "Since the ledger was taken.", "", {"": (ledger.age_ms or 0) / 1000})
     for name, about in _LEDGER_GAUGES.items():
         yield _gauge(name, about, "", {"": getattr(ledger, name)})
-    marks = {mark: getattr(ledger, mark) for mark in ("on_time", "late", "duplicate")}
+    marks = {mark: getattr(ledger, mark) for mark in MARKS}
     yield _gauge("stored", "Rows of iot.readings by mark.", "mark", marks)
     points = {"expected": ledger.expected_points, "rollups": ledger.rollup_points}
     yield _gauge("points", "Metrics of readings, and what rollups count.", "side", points)

@@ -35,6 +35,7 @@ _ROWS_OF_A_GROUP: Final = 65_536
 
 Mask = npt.NDArray[np.bool_]
 Keep = Callable[[pa.Table], Mask]
+Change = Callable[[pa.Table], pa.Table]
 
 
 class Look(NamedTuple):
@@ -51,10 +52,11 @@ def rewrite(
     *,
     into: Table | None = None,
     keep: Keep | None = None,
+    change: Change | None = None,
 ) -> DataFile | None:
     """Write the rows of files of one partition as one new file, of table `into` if it is another.
 
-    Only rows that `keep` tells true of, all by default; None when there is none.
+    Only rows that `keep` tells true of, all by default, as `change` returns them; None when there is none.
     FileNotFoundError when a file is gone. The new file belongs to no snapshot yet.
     """
     target = into or table
@@ -69,7 +71,8 @@ def rewrite(
     try:
         for part in _slices(table, tasks, look.rows_at_once):
             read = _read(table, schema, tasks, part, arrow)
-            found = _sorted(target, read.filter(pa.array(keep(read))) if keep else read)
+            kept = read.filter(pa.array(keep(read))) if keep else read
+            found = _sorted(target, change(kept) if change else kept)
             rows += found.num_rows
             if found.num_rows:
                 writer.write(found)

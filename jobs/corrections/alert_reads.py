@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pyiceberg.table import Table
 
-from jobs.corrections.lake_reads import counted_readings, joined_spans
+from catalog.filters import joined_spans
+from jobs.corrections.lake_reads import counted_readings
 from jobs.corrections.memory import Memory
 from jobs.corrections.session_reads import PATIENCE_MS, QUIET_MS, span_table
 from udfs.rules.columns import readings_of

@@ -9,6 +9,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 from catalog.lake import NAMESPACE
+from catalog.repetitions import settle_repetitions
 from jobs.corrections.alert_confirming import confirm_told
 from jobs.corrections.alert_following import follow_runs
 from jobs.corrections.alert_repair import judge_hours
@@ -108,15 +109,20 @@ class Corrector:
         late = late_since(readings, memory.progress("readings", uuid), told_until_ms)
         if late is None:
             return
+        taken_until = _newest(readings)
+        memory.give("late_rows", late)
+        memory.run("new_rows", told_until_ms=told_until_ms)
+        # Marks first: whoever is cut off behind them finds the same rows again, and nothing to change.
+        changed = settle_repetitions(memory.connection, readings)
+        memory.give("changed_mark", changed)
         with memory.whole():
-            memory.give("late_rows", late)
             memory.run("take_late", now_ms=now_ms)
             memory.run("touch_hours", now_ms=now_ms)
             found = memory.rows_of("new_late", "mark = 'late'")
             memory.count("late_readings", found)
-            memory.set_progress("readings", uuid, _newest(readings))
+            memory.set_progress("readings", uuid, taken_until)
         if found:
-            _log.info("took %d late readings", found)
+            _log.info("took %d late readings, %d marks changed", found, changed.num_rows)
 
     def _take_told(self, sessions: Table) -> None:
         memory, uuid = self._memory, str(sessions.metadata.table_uuid)

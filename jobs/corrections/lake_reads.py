@@ -1,8 +1,6 @@
 """Reads of the lake that open few files: new rows since a snapshot, and rows of some devices and times."""
 
 from collections.abc import Collection
-from itertools import pairwise
-from typing import Final
 
 import pyarrow as pa
 from pyiceberg.expressions import (
@@ -12,35 +10,35 @@ from pyiceberg.expressions import (
     GreaterThanOrEqual,
     In,
     LessThan,
-    NotEqualTo,
     Or,
+    StartsWith,
 )
 from pyiceberg.table import Table
 from pyiceberg.table.snapshots import is_ancestor_of
 
 from catalog.archive import archived_rows
-from catalog.filters import every, moment, predicate
-
-# More names than this prune no files (PyIceberg's limit) and only cost time for each row.
-MOST_NAMES: Final = 200
-MOST_SPANS: Final = 12
-_COUNTED: Final = predicate(NotEqualTo, "mark", "duplicate")
-Spans = list[tuple[int, int]]
+from catalog.filters import MOST_NAMES, Spans, every, moment, of_devices, predicate, within_spans
+from catalog.marks import LATE, ON_TIME, counted_rows
+from millrace.reading import DECLARED, declared_source
 
 
 def late_since(table: Table, since: int | None, told_until_ms: int) -> pa.RecordBatchReader | None:
-    """Return late readings appended to iot.readings after a snapshot; None = nothing was appended.
+    """Return late and declared readings appended to iot.readings after a snapshot; None = nothing was.
 
     Late is what is marked so, and what came after a snapshot that held all windows up to
     `told_until_ms` (event time) but belongs to one of them. Without that snapshot only the marks tell.
+    A declared one says what becomes of other values for its time, whenever it came.
     """
     columns = (
         "tenant", "device_id", "event_time", "metrics", "location", "kafka_partition", "kafka_offset", "mark",
+        "source",
     )  # fmt: skip
-    marked = predicate(EqualTo, "mark", "late")
+    marked = predicate(EqualTo, "mark", LATE)
     older = predicate(LessThan, "event_time", moment(max(told_until_ms, 0)))
-    either = Or(marked, every([predicate(EqualTo, "mark", "on_time"), older]))
-    return _new_rows(table, since, columns, either, marked)
+    declared = [predicate(StartsWith, "source", declared_source("", name)) for name in DECLARED]
+    told = Or(older, *declared)
+    either = Or(marked, every([predicate(EqualTo, "mark", ON_TIME), told]))
+    return _new_rows(table, since, columns, either, Or(marked, *declared))
 
 
 def sessions_since(table: Table, since: int | None) -> pa.RecordBatchReader | None:
@@ -73,12 +71,12 @@ def _new_rows(
 def counted_readings(
     table: Table, devices: Collection[str], spans: Spans, more: tuple[str, ...] = ()
 ) -> pa.RecordBatchReader:
-    """Return readings that are no duplicates, of some devices, in spans [from, to) of event time (ms).
+    """Return readings that count, of some devices, in spans [from, to) of event time (ms).
 
     Of old spans some may be in the archive; the table is refreshed to fit it.
     """
     columns = ("tenant", "device_id", "event_time", "metrics", "mark", *more)
-    condition = every([_within("event_time", spans), _of(devices), _COUNTED])
+    condition = every([within_spans("event_time", spans), of_devices(devices), counted_rows()])
     archived = list(archived_rows(table, condition, columns))
     warm = table.scan(row_filter=condition, selected_fields=columns).to_arrow_batch_reader()
     if not archived:
@@ -90,7 +88,7 @@ def counted_readings(
 def published_windows(table: Table, devices: Collection[str], spans: Spans) -> pa.RecordBatchReader:
     """Return all revisions of windows of some devices that start in the spans."""
     return table.scan(
-        row_filter=every([_within("window_start", spans), _of(devices)])
+        row_filter=every([within_spans("window_start", spans), of_devices(devices)])
     ).to_arrow_batch_reader()
 
 
@@ -99,55 +97,15 @@ def published_sessions(table: Table, devices: Collection[str], span: tuple[int, 
     terms = [
         predicate(GreaterThanOrEqual, "session_end", moment(span[0])),
         predicate(LessThan, "session_start", moment(span[1])),
-        _of(devices),
+        of_devices(devices),
     ]
     return table.scan(row_filter=every(terms)).to_arrow_batch_reader()
 
 
 def told_alerts(table: Table, ids: Collection[str], span: tuple[int, int]) -> pa.Table:
     """Return what iot.alert_events says of alerts with an onset in a span [from, to) of event time (ms)."""
-    terms = [_within("onset", [span])]
+    terms = [within_spans("onset", [span])]
     if len(ids) <= MOST_NAMES:
         terms.append(predicate(In, "alert_id", set(ids)))
     columns = ("tenant", "alert_id", "kind", "at", "retroactive")
     return table.scan(row_filter=every(terms), selected_fields=columns).to_arrow()
-
-
-def joined_spans(spans: Collection[tuple[int, int]], most: int = MOST_SPANS) -> Spans:
-    """Cover spans with at most `most`, leaving out the widest stretches between them."""
-    found: Spans = []
-    for begin, end in sorted(spans):
-        if found and begin <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((begin, end))
-    holes = sorted(range(1, len(found)), key=lambda place: found[place - 1][1] - found[place][0])
-    cuts = sorted(holes[: most - 1])
-    bounds = [0, *cuts, len(found)]
-    return [(found[begin][0], found[end - 1][1]) for begin, end in pairwise(bounds) if begin < end]
-
-
-def _within(column: str, spans: Spans) -> BooleanExpression:
-    whole = [
-        every(
-            [
-                predicate(GreaterThanOrEqual, column, moment(begin)),
-                predicate(LessThan, column, moment(end)),
-            ]
-        )
-        for begin, end in spans
-    ]
-    found = whole[0]
-    for term in whole[1:]:
-        found = Or(found, term)
-    return found
-
-
-def _of(devices: Collection[str]) -> BooleanExpression:
-    if len(devices) > MOST_NAMES:
-        return AlwaysTrue()
-    return (
-        predicate(In, "device_id", set(devices))
-        if len(devices) > 1
-        else predicate(EqualTo, "device_id", *devices)
-    )

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from pyiceberg.table import Table
 
-from jobs.corrections.lake_reads import counted_readings, joined_spans, published_sessions
+from catalog.filters import joined_spans
+from jobs.corrections.lake_reads import counted_readings, published_sessions
 from jobs.corrections.memory import Memory
 from udfs.session_corrections import Span, Told, Touched
 from udfs.sessions import Flags, Session, Times, Values, gap_after_ms, sessionize

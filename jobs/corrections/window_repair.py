@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 from pyiceberg.table import Table
 
-from jobs.corrections.lake_reads import counted_readings, joined_spans, published_windows
+from catalog.filters import joined_spans
+from jobs.corrections.lake_reads import counted_readings, published_windows
 from jobs.corrections.lake_writes import append
 from jobs.corrections.memory import Memory
 from udfs.hot_series import KEEP_MS

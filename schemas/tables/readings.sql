@@ -6,16 +6,16 @@ written_by: jobs/readings.sql
 CREATE TABLE iot.readings (
   tenant STRING NOT NULL COMMENT 'who owns the device',
   device_id STRING NOT NULL COMMENT 'unique within the tenant',
-  event_id STRING NOT NULL COMMENT 'the name the device gave the message; the same id again is a duplicate',
+  event_id STRING NOT NULL COMMENT 'the name the device gave the message, else content- and a hash of what it says; the same again is a duplicate',
   event_time TIMESTAMP NOT NULL COMMENT 'when it was measured, UTC',
   metrics MAP<STRING, DOUBLE> COMMENT 'metric name with unit to value',
   location STRUCT<lat: DOUBLE, lon: DOUBLE, alt_m: DOUBLE> COMMENT 'WGS 84, degrees and metres',
   attributes MAP<STRING, STRING>,
   received_at TIMESTAMP NOT NULL COMMENT 'when the gateway took it, UTC',
-  source STRING NOT NULL COMMENT 'protocol it came by',
+  source STRING NOT NULL COMMENT 'protocol it came by, behind what it declared for a conflict: replace:mqtt',
   kafka_partition INT NOT NULL,
   kafka_offset BIGINT NOT NULL,
-  mark STRING NOT NULL COMMENT 'on_time, late (older than the watermark) or duplicate (event_id seen in the last 15 min)'
+  mark STRING NOT NULL COMMENT 'on_time or late (older than the watermark): counts; duplicate (the same reading again) or replaced (by another value for its time): does not. To count readings use iot.readings_valid, or leave duplicate and replaced out'
 )
 USING iceberg
 PARTITIONED BY (months(event_time))

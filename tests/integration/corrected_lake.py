@@ -49,6 +49,8 @@ class Reading(NamedTuple):
     metrics: dict[str, float]
     mark: str = "on_time"
     place: tuple[float, float] | None = None
+    source: str = "mqtt"
+    partition: int = 0
 
 
 def registered(owners: Collection[str]) -> Mapping[str, DeviceTerms]:
@@ -203,8 +205,8 @@ def _session(row: dict[Any, Any]) -> tuple[Any, ...]:
 
 
 def counted(readings: Iterable[Reading]) -> list[Reading]:
-    """Leave out duplicates."""
-    return [one for one in readings if one.mark != "duplicate"]
+    """Leave out what does not count."""
+    return [one for one in readings if one.mark not in {"duplicate", "replaced"}]
 
 
 def _stored(one: Reading, offset: int) -> dict[str, Any]:
@@ -216,8 +218,8 @@ def _stored(one: Reading, offset: int) -> dict[str, Any]:
         "metrics": list(one.metrics.items()),
         "location": None if one.place is None else {"lat": one.place[0], "lon": one.place[1], "alt_m": None},
         "received_at": _moment(one.event_time_ms),
-        "source": "test",
-        "kafka_partition": 0,
+        "source": one.source,
+        "kafka_partition": one.partition,
         "kafka_offset": offset,
         "mark": one.mark,
     }

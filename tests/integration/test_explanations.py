@@ -74,7 +74,8 @@ def _departures_by_duckdb(scene: Scene, device: str) -> dict[str, tuple[float, f
             WITH point AS (
               SELECT unnest(map_keys(metrics)) AS metric, unnest(map_values(metrics)) AS value,
                 epoch_ms(event_time) - $start AS since_ms
-              FROM stored WHERE tenant = $tenant AND device_id = $device AND mark <> 'duplicate'
+              FROM stored WHERE tenant = $tenant AND device_id = $device
+                AND mark NOT IN ('duplicate', 'replaced')
             )
             SELECT metric,
               median(value) FILTER (since_ms BETWEEN 0 AND 299999),

@@ -76,7 +76,7 @@ def test_late_twice_sent_and_out_of_order_readings_balance_once_corrected(books:
     assert found.balanced, found.as_json()
     one = device(books, name)
     assert one.balanced
-    assert (one.marks, one.dead_letters) == ({"on_time": 2, "late": 1, "duplicate": 1}, 1)
+    assert (one.marks, one.dead_letters) == ({"on_time": 2, "late": 1, "duplicate": 1, "replaced": 0}, 1)
 
 
 def test_a_lost_row_is_named_by_offset_device_minute_and_window(books: Books) -> None:

@@ -15,6 +15,7 @@ from catalog.ledger_files import only_grew, snapshot_of, table_where, within
 from catalog.ledger_minutes import Cut
 from catalog.ledger_source import Tables, await_rows, catch_up, stored_rows
 from catalog.ledger_state import LedgerState
+from catalog.remarking import remark
 from catalog.tables import apply_tables
 
 pytestmark = [pytest.mark.integration, pytest.mark.stream, pytest.mark.sessions]
@@ -95,8 +96,31 @@ def test_rows_of_many_commits_add_up_look_by_look(lake: Lake) -> None:
     lake.publish(3, revision=1)
     found = lake.look({0: 3, 1: 1})
     assert found.balanced
-    assert found.marks == {"on_time": 2, "late": 1, "duplicate": 1}
+    assert found.marks == {"on_time": 2, "late": 1, "duplicate": 1, "replaced": 0}
     assert stored_rows(lake.table("readings")) == 4
+
+
+def test_the_ledger_follows_marks_that_change(lake: Lake) -> None:
+    lake.commit((0, 0, "on_time"), (0, 1, "late"))
+    lake.commit((0, 2, "late"))
+    lake.publish(3)
+    assert lake.look({0: 3}).balanced
+    for offset, mark, marks in (
+        (1, "duplicate", {"on_time": 1, "late": 1, "duplicate": 1, "replaced": 0}),
+        (0, "replaced", {"on_time": 0, "late": 1, "duplicate": 1, "replaced": 1}),
+    ):
+        remark(lake.table("readings"), changed(offset, mark))
+        lake.commit((0, 3 + offset, "duplicate"))
+        found = lake.look({0: 3 + offset})
+        assert found.marks | {"duplicate": found.marks["duplicate"] - (2 - offset)} == marks
+        assert only_grew(lake.table("readings"), lake.state.snapshots["readings"])
+    assert found.windows.expected == 1
+    assert not found.balanced
+
+
+def changed(offset: int, mark: str) -> pa.Table:
+    place = {"tenant": "demo", "device_id": "pump", "event_time_ms": MINUTE * 60_000}
+    return pa.Table.from_pylist([place | {"kafka_partition": 0, "kafka_offset": offset, "mark": mark}])
 
 
 def test_a_commit_made_twice_shows(lake: Lake) -> None:

@@ -1,5 +1,5 @@
 CREATE OR REPLACE TABLE counted AS
-SELECT *, epoch_ms(event_time) AS event_time_ms FROM actual_readings WHERE mark <> 'duplicate';
+SELECT *, epoch_ms(event_time) AS event_time_ms FROM actual_readings WHERE mark NOT IN ('duplicate', 'replaced');
 
 CREATE OR REPLACE VIEW reading_differences AS
 SELECT 'stored more than once' AS what, kafka_partition || '/' || kafka_offset AS place, '1 row' AS expected,

@@ -9,5 +9,5 @@ WHERE e.copies <> a.copies
 UNION ALL
 SELECT 'sent late, not marked late', device_id || ' ' || event_id, 'late', a.mark
 FROM expected_readings e
-JOIN (FROM actual_readings WHERE mark <> 'duplicate') a USING (device_id, event_id)
+JOIN (FROM actual_readings WHERE mark NOT IN ('duplicate', 'replaced')) a USING (device_id, event_id)
 WHERE e.kind = 'late' AND a.mark <> 'late';

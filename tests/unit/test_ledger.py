@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from catalog.commands import moment_ms
 from catalog.ledger_fold import fold_account, fold_dead_letters, fold_readings
-from catalog.ledger_state import MARKS, LedgerState
+from catalog.ledger_state import LedgerState
+from catalog.marks import MARKS
 from millrace.errors import MillraceError
 from tests.unit.ledger_rows import MINUTE, NOW_MS, Row, account, dead_letters, known, ledger, readings, rollup
 
@@ -35,7 +36,7 @@ def test_the_ledger_counts_as_one_counts_by_hand(batches: list[list[Row]], end: 
         shown = [n for first, last in one.gaps for n in range(first, last + 1)]
         assert shown == missing[: len(shown)]
     assert found.marks == {mark: sum(row.mark == mark for row in rows) for mark in MARKS}
-    assert found.windows.expected == sum(row.mark != "duplicate" for row in rows)
+    assert found.windows.expected == sum(row.mark in {"on_time", "late"} for row in rows)
 
 
 def test_everything_in_its_place_balances_out_of_order_late_and_twice_sent() -> None:
@@ -44,7 +45,7 @@ def test_everything_in_its_place_balances_out_of_order_late_and_twice_sent() -> 
     fold_account(state, account((0, 3)))
     found = ledger(state, 4)
     assert found.balanced
-    assert found.marks == {"on_time": 2, "late": 1, "duplicate": 1}
+    assert found.marks == {"on_time": 2, "late": 1, "duplicate": 1, "replaced": 0}
     assert (found.windows.expected, found.windows.found, found.windows.wrong) == (3, 3, [])
     (minute,) = [m for m in found.minutes_since(MINUTE * 60_000) if m.minute_ms == MINUTE * 60_000]
     assert (minute.accepted_gateway, minute.accepted_kafka, minute.stored) == (4, 4, 4)

@@ -92,7 +92,16 @@ def _tiers() -> None:
 
 
 def _minute() -> dict[str, Any]:
-    names = ("accepted_gateway", "accepted_kafka", "stored", "on_time", "late", "duplicate", "dead_letters")
+    names = (
+        "accepted_gateway",
+        "accepted_kafka",
+        "stored",
+        "on_time",
+        "late",
+        "duplicate",
+        "replaced",
+        "dead_letters",
+    )
     counts = dict.fromkeys((*names, "missing", "rollup_count", "expected_rollup_count"), FIGURE)
     return {"minute_ms": DAY_MS, "note": PROSE, **counts}
 
@@ -114,7 +123,17 @@ def _ledger() -> None:
 
 
 def _device_ledger() -> None:
-    names = ("accepted", "stored", "on_time", "late", "duplicate", "missing", "repeated", "dead_letters")
+    names = (
+        "accepted",
+        "stored",
+        "on_time",
+        "late",
+        "duplicate",
+        "replaced",
+        "missing",
+        "repeated",
+        "dead_letters",
+    )
     wrong = {"metric": METRIC, "minute": DAY_MS // 60_000, "found": FIGURE, "expected": FIGURE}
     found = dict.fromkeys(names, FIGURE) | {"tenant": "demo", "device_id": DEVICE, "balanced": True}
     ledger_view.show_device(found | {"waiting": 1, "minutes": [_minute()], "wrong": [wrong]})

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.corrections.lake_reads import joined_spans
+from catalog.filters import joined_spans
 from udfs.session_corrections import Outcome, Part, Span, Terms, Told, Touched, correct, parts_around
 from udfs.sessions import sessionize
 

@@ -38,7 +38,7 @@ WITH due AS (
 ), seen AS (
   SELECT
     r.tenant, r.device_id, min(r.event_time) AS first,
-    count(*) FILTER (r.mark <> 'duplicate' AND r.event_time <= d.until) AS readings
+    count(*) FILTER (r.mark NOT IN ('duplicate', 'replaced') AND r.event_time <= d.until) AS readings
   FROM readings AS r CROSS JOIN due AS d
   GROUP BY r.tenant, r.device_id
 ), owed AS (

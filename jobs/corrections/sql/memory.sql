@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS progress (source VARCHAR, table_uuid VARCHAR, snapsho
 CREATE TABLE IF NOT EXISTS taken (kafka_partition INTEGER, next_offset BIGINT);
 CREATE TABLE IF NOT EXISTS touched_minute (
   tenant VARCHAR, device_id VARCHAR, minute_ms BIGINT, found_at_ms BIGINT);
+CREATE TABLE IF NOT EXISTS remarked_pane (tenant VARCHAR, device_id VARCHAR, pane_ms BIGINT);
 CREATE TABLE IF NOT EXISTS touched_range (
   tenant VARCHAR, device_id VARCHAR, hour_ms BIGINT, first_ms BIGINT, last_ms BIGINT,
   found_at_ms BIGINT, grown_at_ms BIGINT, reach_ms BIGINT, not_before_ms BIGINT);

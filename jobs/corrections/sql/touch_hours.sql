@@ -5,7 +5,7 @@ writes: [touched_hour]
 about: >
   The hours of event time in which late readings of a device may raise alerts, and which metrics they carry. `unmarked` =
   some of them are late in spite of their mark. `far` = how often it was looked further back, since what was nearer did not
-  tell how they found the device.
+  tell how they found the device. What only repeats raises nothing.
 */
 CREATE OR REPLACE TEMP TABLE new_hour AS
 SELECT
@@ -13,6 +13,7 @@ SELECT
   min(event_time_ms) AS first_ms, max(event_time_ms) AS last_ms,
   list_distinct(flatten(list(metrics))) AS metrics, bool_or(located) AS located, bool_or(mark <> 'late') AS unmarked
 FROM new_late
+WHERE NOT repeated
 GROUP BY ALL;
 
 UPDATE touched_hour AS held
