@@ -28,7 +28,8 @@ class Compared(NamedTuple):
 def distinct_readings(settings: Settings, connection: duckdb.DuckDBPyConnection, prefix: str) -> int:
     """Return how many readings that are no duplicates iot.readings holds of a trial."""
     connection.register("looked", stored_readings(settings, prefix, "device_id", "event_id", "mark"))
-    return count(connection, "(SELECT DISTINCT device_id, event_id FROM looked WHERE mark NOT IN ('duplicate', 'replaced'))")
+    counted = "mark NOT IN ('duplicate', 'replaced')"
+    return count(connection, f"(SELECT DISTINCT device_id, event_id FROM looked WHERE {counted})")
 
 
 def counted_points(settings: Settings, connection: duckdb.DuckDBPyConnection, prefix: str) -> int:
