@@ -78,15 +78,15 @@ class BackfillBook:
         row = self._connection.execute(_sql("book_end")).fetchone()
         return int(row[0]) if row else 0
 
-    def refused(self, tenant: str, addresses: Collection[str]) -> set[tuple[str, bytes]]:
-        """Return which of these rows are dead letters already: address and digest of the row."""
-        named = {"tenant": tenant, "addresses": list(addresses)}
+    def refused(self, tenant: str, digests: Collection[bytes]) -> set[bytes]:
+        """Return which of these rows, by their digests, are dead letters already."""
+        named = {"tenant": tenant, "digests": list(digests)}
         rows = self._connection.execute(_sql("refused"), named).fetchall()
-        return {(address, bytes(digest)) for address, digest in rows}
+        return {bytes(digest) for (digest,) in rows}
 
-    def note_refused(self, tenant: str, rows: Collection[tuple[str, bytes]]) -> None:
+    def note_refused(self, tenant: str, digests: Collection[bytes]) -> None:
         """Remember rows that are dead letters now."""
-        named = [{"tenant": tenant, "address": address, "digest": digest} for address, digest in rows]
+        named = [{"tenant": tenant, "digest": digest} for digest in digests]
         with self._connection.cursor() as cursor:
             cursor.executemany(_sql("note_refused"), named)
 

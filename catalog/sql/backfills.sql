@@ -30,9 +30,9 @@ DELETE FROM backfill WHERE backfill_id = %(backfill_id)s AND state = 'pending'
 SELECT coalesce(max(first_offset + rows), 0) FROM backfill WHERE state = 'stored'
 
 -- name: refused
-SELECT address, digest FROM backfill_refused WHERE tenant = %(tenant)s AND address = ANY(%(addresses)s)
+SELECT digest FROM backfill_refused WHERE tenant = %(tenant)s AND digest = ANY(%(digests)s)
 
 -- name: note_refused
-INSERT INTO backfill_refused (tenant, address, digest)
-VALUES (%(tenant)s, %(address)s, %(digest)s)
+INSERT INTO backfill_refused (tenant, digest)
+VALUES (%(tenant)s, %(digest)s)
 ON CONFLICT DO NOTHING

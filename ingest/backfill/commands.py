@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,10 +21,21 @@ def backfill(
     mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
     tenant: Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")] = None,
     device_prefix: Annotated[str, typer.Option(help="Put before every device id.")] = "",
+    on_conflict: Annotated[
+        Literal["keep", "replace", "both"] | None,
+        typer.Option(
+            help="What counts where a device has another value for the same time and metric; "
+            "by default as the mapping says."
+        ),
+    ] = None,
+    restore: Annotated[
+        bool, typer.Option(help="Let values count again that a later import replaced.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Import files into the lake, validated as by the gateway; the same file again adds nothing."""
-    found, notes = _run(files, mapping, tenant or settings().tenant, device_prefix)
+    """Import files into the lake, validated as by the gateway; the same content again adds nothing."""
+    owner = tenant or settings().tenant
+    found, notes = _run(files, mapping, (owner, device_prefix), (on_conflict, restore))
     if as_json:
         more = {"devices": sorted(found.devices), "reasons": dict(found.reasons), "notes": notes}
         typer.echo(json.dumps(found._asdict() | more))
@@ -32,9 +43,12 @@ def backfill(
         _show(found, notes)
 
 
-def _run(files: list[Path], mapping_name: str, tenant: str, prefix: str) -> "tuple[Imported, list[str]]":
+def _run(
+    files: list[Path], mapping_name: str, owner: tuple[str, str], choice: tuple[str | None, bool]
+) -> "tuple[Imported, list[str]]":
     from catalog.backfills import BackfillBook, Origin
     from catalog.migrations import connect
+    from ingest.backfill.conflicts import Policy
     from ingest.backfill.elements import Source, elements
     from ingest.backfill.importing import Importer
     from ingest.backfill.opened import dead_letter_log, open_lake
@@ -42,26 +56,36 @@ def _run(files: list[Path], mapping_name: str, tenant: str, prefix: str) -> "tup
     from ingest.replay.table import FileNotes
 
     config, mapping = settings(), load_mapping(mapping_name)
+    source = Source(*owner, now_ms())
     notes = [FileNotes(path) for path in files]
-    origin = Origin(tenant, [path.name for path in files], Path(mapping_name).name)
+    origin = Origin(source.tenant, [path.name for path in files], Path(mapping_name).name)
+    policy = Policy(choice[0] or mapping.on_conflict, choice[1])
     with connect(config) as connection:
         book = BackfillBook(connection)
         with book.alone():
-            importer = Importer(open_lake(config), book, origin, dead_letter_log(config))
-            found = importer.run(elements(files, mapping, Source(tenant, prefix, now_ms()), notes))
+            importer = Importer(open_lake(config), book, origin, dead_letter_log(config), policy)
+            found = importer.run(elements(files, mapping, source, notes))
     return found, [line for note in notes for line in note.lines()]
 
 
 def _show(found: "Imported", notes: list[str]) -> None:
     typer.echo(
-        f"{found.imported:,} of {found.rows:,} rows imported, {found.known:,} were stored before, "
+        f"{found.rows:,} rows: {found.new:,} new, {found.same:,} the same as stored, "
+        f"{found.replaced:,} replaced other values, "
         f"{found.refused + found.refused_before:,} refused ({found.refused:,} new dead letters)"
     )
+    if found.kept:
+        typer.echo(f"  {found.kept:,} have other values than those stored, which are kept")
+    if found.beside:
+        typer.echo(f"  {found.beside:,} count beside other values of the same time")
+    if found.conflicts_within:
+        times = ", ".join(found.within)
+        typer.echo(f"  {found.conflicts_within:,} differ from another row of these files, such as {times}")
     for reason, count in found.reasons:
         typer.echo(f"  {reason} {count:,}")
     for line in notes:
         typer.echo(line)
-    if found.imported:
+    if found.stored:
         typer.echo("The corrector makes rollups, sessions and alerts of them right; rollups at once:")
         names = ",".join(sorted(found.devices)) if len(found.devices) <= 10 else "all"
         span = f"--from {to_iso(found.from_ms)} --to {to_iso(found.to_ms + 1)}"

@@ -1,11 +1,14 @@
 """Imports files in batches: each batch of readings is one commit, each bad row one dead letter."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Final, NamedTuple
 
+import duckdb
+import pyarrow as pa
 from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import EqualTo
@@ -13,15 +16,19 @@ from pyiceberg.table import Table
 
 from catalog.backfills import PARTITION, BackfillBook, Origin, Reserved
 from catalog.filters import every, predicate
+from catalog.repetitions import settle_repetitions
+from ingest.backfill.conflicts import OUTCOMES, Key, Planner, Policy
 from ingest.backfill.elements import Element
-from ingest.backfill.stored import identity, known, reading_rows
+from ingest.backfill.stored import held_rows, reading_rows
 from ingest.gateway.dead_letter import dead_letter_key, encode_dead_letter
 from ingest.gateway.normalise import Envelope, Rejection
 from millrace.errors import MillraceError
 from millrace.reading import Reading
 
+_log = logging.getLogger("millrace.backfill")
 BATCH_ROWS: Final = 100_000
 _DIGEST_BYTES: Final = 16
+_NAMED: Final = 5
 # Writes dead letters (key, value) and waits until Kafka has all of them.
 Send = Callable[[Iterable[tuple[bytes | None, bytes]]], None]
 Refused = tuple[Rejection, Envelope]
@@ -35,11 +42,21 @@ class Lake(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What became of rows; `known` ones were stored before. Event times are of the imported, UTC ms."""
+    """What became of rows: see `ingest.backfill.conflicts`. Event times are of the stored, UTC ms.
+
+    `conflicts_within`: how often rows of the same import had different values for one time; `within` names
+    the first.
+    """
 
     rows: int = 0
-    imported: int = 0
-    known: int = 0
+    new: int = 0
+    same: int = 0
+    replaced: int = 0
+    kept: int = 0
+    beside: int = 0
+    stored: int = 0
+    conflicts_within: int = 0
+    within: tuple[str, ...] = ()
     refused: int = 0
     refused_before: int = 0
     from_ms: int = -1
@@ -51,8 +68,13 @@ class Imported(NamedTuple):
 class Importer:
     """Imports for one tenant; the caller sees to it that nobody else does."""
 
-    def __init__(self, lake: Lake, book: BackfillBook, origin: Origin, send: Send) -> None:
+    def __init__(
+        self, lake: Lake, book: BackfillBook, origin: Origin, send: Send, policy: Policy | None = None
+    ) -> None:
         self._lake, self._book, self._origin, self._send = lake, book, origin, send
+        self._policy = policy or Policy()
+        self._occurrences: Counter[bytes] = Counter()
+        self._within: list[str] = []
         self._sums: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._devices: set[str] = set()
@@ -73,24 +95,31 @@ class Importer:
     def _store(self, readings: Sequence[Reading]) -> None:
         if not readings:
             return
-        for table in self._lake.others:
-            # After the readings' own snapshot: what is moved meanwhile is then in both, and not in none.
+        for table in (self._lake.readings, *self._lake.others):
+            # The others after the readings: what is moved meanwhile is then in both, and not in none.
             table.refresh()
-        there = known((self._lake.readings, *self._lake.others), readings)
-        once = {identity(one): one for one in readings if identity(one) not in there}
-        new = list(once.values())
-        self._sums["known"] += len(readings) - len(new)
-        if not new:
-            return
-        self._append(new, self._book.reserve(self._origin, len(new)))
-        self._sums["imported"] += len(new)
-        self._devices |= {one.device_id for one in new}
-        times_ms = [one.event_time for one in new]
+        held = held_rows((self._lake.readings, *self._lake.others), readings)
+        planner = Planner(held, self._policy)
+        for one in readings:
+            planner.take(one)
+        if planner.rows:
+            self._append(planner, self._book.reserve(self._origin, len(planner.rows)))
+            self._note(planner.rows)
+        self._sums.update(planner.outcomes)
+        self._sums["conflicts_within"] += planner.conflicts_within
+        self._within += planner.within
+        if planner.corrected:
+            self._mark_replaced(planner.corrected)
+
+    def _note(self, rows: Sequence[Reading]) -> None:
+        self._sums["stored"] += len(rows)
+        self._devices |= {one.device_id for one in rows}
+        times_ms = [one.event_time for one in rows]
         self._times_ms += [min(times_ms), max(times_ms)]
 
-    def _append(self, new: Sequence[Reading], place: Reserved) -> None:
+    def _append(self, planner: Planner, place: Reserved) -> None:
         wanted = self._lake.readings.schema().as_arrow()
-        rows = reading_rows(new, place.first_offset).select(wanted.names).cast(wanted)
+        rows = reading_rows(planner.rows, planner.marks, place.first_offset).select(wanted.names).cast(wanted)
         try:
             self._lake.readings.append(rows, snapshot_properties={"millrace.writer": "backfill"})
         except CommitFailedException as error:
@@ -100,12 +129,24 @@ class Importer:
             ) from error
         self._book.stored(place)
 
+    def _mark_replaced(self, corrected: Collection[Key]) -> None:
+        """Mark what the new rows replace at once; the corrector does it too, whenever this was cut off."""
+        devices, times_ms = zip(*corrected, strict=True)
+        times = pa.table({"device_id": devices, "event_time_ms": pa.array(times_ms, pa.int64())})
+        times = times.append_column("tenant", pa.array([self._origin.tenant] * len(times)))
+        with duckdb.connect() as connection:
+            connection.register("touched_time", times)
+            try:
+                settle_repetitions(connection, self._lake.readings)
+            except CommitFailedException as error:
+                _log.info("the corrector marks what is replaced: %s", error)
+
     def _refuse(self, refused: Sequence[Refused]) -> None:
         if not refused:
             return
         tenant = self._origin.tenant
-        places = {_place(*one): one for one in refused}
-        before = self._book.refused(tenant, [address for address, _ in places])
+        places = {self._identity(rejection): (rejection, envelope) for rejection, envelope in refused}
+        before = self._book.refused(tenant, list(places))
         new = {place: one for place, one in places.items() if place not in before}
         try:
             # Sent before it is noted: cut off in between, it is sent again and not forgotten.
@@ -121,10 +162,17 @@ class Importer:
         self._sums["refused_before"] += len(refused) - len(new)
         self._reasons.update(rejection.reason.value for rejection, _ in new.values())
 
+    def _identity(self, rejection: Rejection) -> bytes:
+        """Return what tells a refused row apart in any file: its bytes, and how often they came before."""
+        self._occurrences[rejection.original] += 1
+        number = self._occurrences[rejection.original].to_bytes(8)
+        return blake2b(rejection.original, key=number, digest_size=_DIGEST_BYTES).digest()
+
     def _imported(self) -> Imported:
-        names = ("rows", "imported", "known", "refused", "refused_before")
+        names = ("rows", *OUTCOMES, "stored", "conflicts_within", "refused", "refused_before")
         return Imported(
             **{name: self._sums[name] for name in names},
+            within=tuple(self._within[:_NAMED]),
             from_ms=min(self._times_ms, default=-1),
             to_ms=max(self._times_ms, default=-1),
             devices=frozenset(self._devices),
@@ -149,7 +197,3 @@ def _batches(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:
     stream = iter(elements)
     while batch := list(islice(stream, size)):
         yield batch
-
-
-def _place(rejection: Rejection, envelope: Envelope) -> tuple[str, bytes]:
-    return envelope.address, blake2b(rejection.original, digest_size=_DIGEST_BYTES).digest()

@@ -1,7 +1,8 @@
-"""Imported readings as rows of iot.readings, and which of them are there already."""
+"""Imported readings as rows of iot.readings, and what is there for their times already."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,34 +11,59 @@ from pyiceberg.table import Table
 
 from catalog.backfills import PARTITION
 from catalog.filters import every, moment, predicate
-from millrace.reading import Reading
+from catalog.marks import DUPLICATE, NOT_COUNTED
+from ingest.backfill.conflicts import Held, Key, key_of
+from millrace.reading import Location, Reading
 
 # More names prune no files and only cost time for each row.
 _MOST_NAMES: Final = 200
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME: Final = pa.timestamp("us", "UTC")
 _PLACE: Final = pa.struct([("lat", pa.float64()), ("lon", pa.float64()), ("alt_m", pa.float64())])
 _METRICS: Final = pa.map_(pa.string(), pa.float64())
 _ATTRIBUTES: Final = pa.map_(pa.string(), pa.string())
-Identity = tuple[str, str]
+_HELD: Final = ("device_id", "event_time", "metrics", "location", "attributes", "received_at", "mark")
 
 
-def identity(reading: Reading) -> Identity:
-    """Return what tells a reading apart within its tenant."""
-    return reading.device_id, reading.event_id
+def held_rows(tables: Iterable[Table], readings: Sequence[Reading]) -> dict[Key, list[Held]]:
+    """Return what some tables hold for the devices and times of these readings, which are of one tenant.
 
-
-def known(tables: Iterable[Table], readings: Sequence[Reading]) -> set[Identity]:
-    """Return which of these readings, of one tenant, some tables hold already: by device and event id."""
-    found: set[Identity] = set()
-    ids = pa.array({one.event_id for one in readings}, pa.string())
+    What is marked as a duplicate says what another row says. The first that arrived comes first.
+    """
+    keys = {key_of(one) for one in readings}
+    times = pa.array({time_ms * 1_000 for _, time_ms in keys}, pa.int64()).cast(_TIME)
+    names = pa.array({device_id for device_id, _ in keys}, pa.string())
+    found: dict[Key, list[Held]] = {}
     for table in tables:
-        scan = table.scan(row_filter=_around(readings), selected_fields=("device_id", "event_id"))
+        scan = table.scan(row_filter=_around(readings), selected_fields=_HELD)
         for batch in scan.to_arrow_batch_reader():
-            same = pc.is_in(batch.column("event_id").cast(pa.string()), value_set=ids)
-            rows = batch.filter(same)
-            columns = (rows.column(name).to_pylist() for name in ("device_id", "event_id"))
-            found.update(zip(*columns, strict=True))
-    return found & set(map(identity, readings))
+            near = pc.and_(
+                pc.is_in(batch.column("event_time").cast(_TIME), value_set=times),
+                pc.is_in(batch.column("device_id").cast(pa.string()), value_set=names),
+            )
+            other = pc.not_equal(batch.column("mark").cast(pa.string()), DUPLICATE)
+            for row in batch.filter(pc.and_(near, other)).to_pylist():
+                key = (row["device_id"], _ms(row["event_time"]))
+                if key in keys:
+                    found.setdefault(key, []).append(_held(row))
+    for rows in found.values():
+        rows.sort(key=lambda one: one.received_at)
+    return found
+
+
+def _held(row: dict[str, Any]) -> Held:
+    place, attributes = row["location"], row["attributes"]
+    return Held(
+        metrics=dict(row["metrics"]),
+        counted=row["mark"] not in NOT_COUNTED,
+        received_at=_ms(row["received_at"]),
+        location=Location(**place) if place and place["lat"] is not None else None,
+        attributes=None if attributes is None else dict(attributes),
+    )
+
+
+def _ms(time: datetime) -> int:
+    return (time - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _around(readings: Sequence[Reading]) -> BooleanExpression:
@@ -53,8 +79,8 @@ def _around(readings: Sequence[Reading]) -> BooleanExpression:
     return every(terms)
 
 
-def reading_rows(readings: Sequence[Reading], first_offset: int) -> pa.Table:
-    """Return readings as rows; all are late, for they come behind the watermark or might.
+def reading_rows(readings: Sequence[Reading], marks: Sequence[str], first_offset: int) -> pa.Table:
+    """Return readings as rows; those that count are late, for they come behind the watermark or might.
 
     The corrector takes them like every late reading: their windows, sessions and alerts become right.
     """
@@ -71,7 +97,7 @@ def reading_rows(readings: Sequence[Reading], first_offset: int) -> pa.Table:
             "attributes": pa.array([_attributes(one) for one in readings], _ATTRIBUTES),
             "kafka_partition": pa.array([PARTITION] * len(readings), pa.int32()),
             "kafka_offset": pa.array(range(first_offset, first_offset + len(readings)), pa.int64()),
-            "mark": pa.array(["late"] * len(readings), pa.string()),
+            "mark": pa.array(marks, pa.string()),
         }
     )
 

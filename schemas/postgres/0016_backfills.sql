@@ -19,8 +19,7 @@ COMMENT ON COLUMN backfill.files IS 'names as they were given, without folders';
 
 CREATE TABLE backfill_refused (
   tenant text NOT NULL,
-  address text NOT NULL,
   digest bytea NOT NULL,
-  PRIMARY KEY (tenant, address, digest)
+  PRIMARY KEY (tenant, digest)
 );
-COMMENT ON TABLE backfill_refused IS 'rows that are dead letters already: the same file again makes no second ones';
+COMMENT ON TABLE backfill_refused IS 'rows that are dead letters already, by a digest of their bytes and how often those came before in the import: the same content makes no second ones, in whatever file';
