@@ -100,8 +100,8 @@ def _swapped(table: Table, snapshot: Snapshot) -> tuple[list[DataFile], list[Dat
 
 def _rows(table: Table, files: list[DataFile], columns: tuple[str, ...]) -> Iterator[pa.Table]:
     """Yield all rows of some files as one table: of one commit they are few."""
-    rows = list(_read(table, [FileScanTask(file) for file in files], columns, _ALL))
-    yield pa.concat_tables(rows) if rows else table.schema().select(*columns).as_arrow().empty_table()
+    rows = _read(table, [FileScanTask(file) for file in files], columns, _ALL)
+    yield concat_rows(rows, arrow_schema(table.schema().select(*columns)))
 
 
 def rows_where(table: Table, condition: str, columns: tuple[str, ...]) -> Iterator[pa.Table]:

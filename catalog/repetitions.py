@@ -14,6 +14,7 @@ from catalog.archive import archived_rows
 from catalog.filters import MOST_NAMES, Spans, every, joined_spans, of_devices, within_spans
 from catalog.remarking import remark
 from catalog.statements import statements
+from catalog.table_types import arrow_schema
 
 _PLACES: Final = ("tenant", "device_id", "event_time", "kafka_partition", "kafka_offset")
 _ROWS: Final = (*_PLACES, "event_id", "metrics", "received_at", "source", "mark")
@@ -82,7 +83,7 @@ def _stored(
 
 
 def _empty(readings: Table, columns: tuple[str, ...]) -> pa.Table:
-    return readings.schema().select(*columns).as_arrow().empty_table()
+    return arrow_schema(readings.schema().select(*columns)).empty_table()
 
 
 def _sql(name: str) -> str:
