@@ -32,7 +32,7 @@ from catalog.tiering.choosing import Chooser
 from catalog.tiering.retention import delete
 from catalog.tiering.terms import Days
 from catalog.tiering.terms import Terms as KeepingTerms
-from ingest.backfill.stored import known
+from ingest.backfill.stored import held_rows
 from jobs.corrections.lake_reads import (
     counted_readings,
     late_since,
@@ -263,7 +263,7 @@ def test_the_corrector_reads_every_row_of_both_tiers(lake: JoinedLake) -> None:
 
 def test_an_import_knows_what_is_stored(lake: JoinedLake) -> None:
     given = [given_reading(n) for n in NUMBERS]
-    assert len(known([lake.table("iot.readings")], given)) == len(NUMBERS)
+    assert len(held_rows([lake.table("iot.readings")], given)) == len(NUMBERS)
 
 
 def test_quality_looks_at_every_row(lake: JoinedLake) -> None:
