@@ -12,8 +12,8 @@ from fastapi_offline import FastAPIOffline
 from api import problems, routes
 from api.edge import Edge
 from api.openapi import describe
+from api.queries.device_terms import KnownTerms
 from api.queries.hot_store import HotStore, connect
-from api.queries.intervals import ExpectedIntervals
 from api.queries.lake_access import close_lake
 from millrace.settings import Settings, settings
 
@@ -49,8 +49,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Loopback services must not be asked through a proxy of the environment.
     async with httpx.AsyncClient(timeout=1.0, trust_env=False) as web:
         app.state.store, app.state.web = store, web
-        app.state.intervals = ExpectedIntervals(app.state.config)
+        app.state.terms = KnownTerms(app.state.config)
         yield
     await store.close()
-    app.state.intervals.close()
+    app.state.terms.close()
     close_lake(app.state.config)

@@ -8,8 +8,8 @@ from typing import Annotated
 import httpx
 from fastapi import Depends, Path, Query, Request
 
+from api.queries.device_terms import KnownTerms
 from api.queries.hot_store import HotStore
-from api.queries.intervals import ExpectedIntervals
 from millrace.clock import now_ms
 from millrace.settings import Settings
 
@@ -29,9 +29,9 @@ async def _store(request: Request) -> HotStore:
     return store
 
 
-async def _intervals(request: Request) -> ExpectedIntervals:
-    intervals: ExpectedIntervals = request.app.state.intervals
-    return intervals
+async def _terms(request: Request) -> KnownTerms:
+    terms: KnownTerms = request.app.state.terms
+    return terms
 
 
 async def _web(request: Request) -> httpx.AsyncClient:
@@ -42,7 +42,7 @@ async def _web(request: Request) -> httpx.AsyncClient:
 Config = Annotated[Settings, Depends(_config)]
 NowMs = Annotated[int, Depends(current_time_ms)]
 Store = Annotated[HotStore, Depends(_store)]
-Intervals = Annotated[ExpectedIntervals, Depends(_intervals)]
+Terms = Annotated[KnownTerms, Depends(_terms)]
 Web = Annotated[httpx.AsyncClient, Depends(_web)]
 
 

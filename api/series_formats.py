@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from fastapi import Response
 
-from api.queries.series_points import Columns, points
+from api.queries.series_points import Columns, points, time_texts
+from udfs.local_buckets import LocalClock
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +35,7 @@ class Written(NamedTuple):
     shown: Shown
     device: str | None
     per_device: dict[str, dict[str, Any]]
+    clock: LocalClock
 
 
 def chosen_format(asked: Format | None, accept: str | None) -> Format:
@@ -47,7 +49,7 @@ def chosen_format(asked: Format | None, accept: str | None) -> Format:
 
 def write(answer: Written, form: Format, link: str) -> Response:
     """Return the response; `link` is the question's path, for the header that leads to the next page."""
-    body = _json(answer) if form == "json" else _WRITERS[form](_table(answer))
+    body = _json(answer) if form == "json" else _WRITERS[form](_table(answer), answer.clock)
     headers = {"Vary": "Accept"}
     cursor = answer.fields["next_cursor"]
     if cursor:
@@ -58,12 +60,16 @@ def write(answer: Written, form: Format, link: str) -> Response:
 
 def _json(answer: Written) -> bytes:
     by_device = {
-        name: {**answer.per_device[name], "series": {m: points(columns) for m, columns in metrics.items()}}
+        name: {**answer.per_device[name], "series": _points(metrics, answer.clock)}
         for name, metrics in answer.shown.items()
     }
     if answer.device is not None:
         return msgspec.json.encode(answer.fields | by_device[answer.device])
     return msgspec.json.encode(answer.fields | {"devices": list(by_device.values())})
+
+
+def _points(metrics: dict[str, Columns], clock: LocalClock) -> dict[str, Any]:
+    return {metric: points(columns, clock) for metric, columns in metrics.items()}
 
 
 def _table(answer: Written) -> "pa.Table":
@@ -75,14 +81,21 @@ def _table(answer: Written) -> "pa.Table":
     columns = {
         "device_id": _repeated(answer.shown, lambda device_id, _: device_id),
         "metric": _repeated(answer.shown, lambda _, metric: metric),
-        "time": pa.array(_all(single, "time_ms")).cast(pa.timestamp("ms", "UTC")),
-    } | {name: pa.array(_all(single, name)) for name in names}
+        "time": pa.array(_all(single, "time_ms")).cast(pa.timestamp("ms", answer.clock.name)),
+    } | {name: _numbers(_all(single, name)) for name in names}
     about = msgspec.json.encode({**answer.fields, "per_device": answer.per_device})
     return pa.table(columns).replace_schema_metadata({METADATA_KEY: about})
 
 
 def _all(single: list[Columns], name: str) -> Any:
     return np.concatenate([one[name] for one in single]) if single else np.empty(0, np.int64)
+
+
+def _numbers(column: Any) -> "pa.Array":
+    """Return a column without what is no number: an overflow, or what is not known, is null."""
+    import pyarrow as pa
+
+    return pa.array(column, mask=~np.isfinite(column) if column.dtype.kind == "f" else None)
 
 
 def _repeated(shown: Shown, label: Any) -> "pa.Array":
@@ -100,11 +113,11 @@ def _pairs(shown: Shown) -> Iterator[tuple[str, str, int]]:
             yield device_id, metric, len(columns["time_ms"])
 
 
-def _csv(table: "pa.Table") -> bytes:
+def _csv(table: "pa.Table", clock: LocalClock) -> bytes:
     import pyarrow as pa
     from pyarrow import csv
 
-    times = np.datetime_as_string(table["time"].to_numpy().astype("datetime64[ms]"), timezone="UTC")
+    times = time_texts(table["time"].cast(pa.int64()).to_numpy(), clock)
     place = table.schema.get_field_index("time")
     told = table.set_column(place, "time", pa.array(times.tolist(), pa.string()))
     sink = io.BytesIO()
@@ -112,7 +125,7 @@ def _csv(table: "pa.Table") -> bytes:
     return sink.getvalue()
 
 
-def _arrow(table: "pa.Table") -> bytes:
+def _arrow(table: "pa.Table", _: LocalClock) -> bytes:
     import pyarrow as pa
 
     sink = io.BytesIO()
@@ -121,7 +134,7 @@ def _arrow(table: "pa.Table") -> bytes:
     return sink.getvalue()
 
 
-def _parquet(table: "pa.Table") -> bytes:
+def _parquet(table: "pa.Table", _: LocalClock) -> bytes:
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()

@@ -9,6 +9,11 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def age_ms(time_ms: int, at_ms: int) -> int:
+    """Return how old something of `time_ms` is at `at_ms`: never below 0, as clocks of devices run ahead."""
+    return max(0, at_ms - time_ms)
+
+
 def to_iso(time_ms: int) -> str:
     """Format epoch milliseconds as RFC 3339 in UTC with millisecond precision."""
     moment = datetime.fromtimestamp(time_ms / 1000, UTC)

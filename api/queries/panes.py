@@ -48,6 +48,15 @@ def panes_of(times_ms: NDArray[np.int64], values: NDArray[np.float64]) -> Panes:
     return panes
 
 
+def pane_of(start_ms: int, value: float) -> Panes:
+    """Return the pane of one reading."""
+    pane = np.empty(1, PANE)
+    pane["start_ms"], pane["count"] = start_ms, 1
+    for name, _ in _VALUES:
+        pane[name] = value
+    return pane
+
+
 def join(parts: Sequence[Panes]) -> Panes:
     """Put parts that follow each other in time together."""
     # As plain numbers: numpy copies structures field by field, ten times slower.
@@ -62,16 +71,37 @@ def inside(panes: Panes, span: Span) -> Panes:
 
 def combine(panes: Panes, step_ms: int) -> Panes:
     """Build panes of `step_ms` from finer ones in time order; the step is a multiple of their width."""
+    return combine_from(panes, panes["start_ms"] // step_ms * step_ms)
+
+
+def combine_from(panes: Panes, begins_ms: NDArray[np.int64]) -> Panes:
+    """Build wider panes of those in time order that have the same begin; sums may overflow to infinity."""
     if not len(panes):
         return panes
-    bucket = panes["start_ms"] // step_ms
-    begin = np.flatnonzero(np.concatenate(([True], bucket[1:] != bucket[:-1])))
+    begin = first_of_each(begins_ms)
     end = np.append(begin[1:], len(panes)) - 1
     wide = np.empty(len(begin), PANE)
-    wide["start_ms"] = bucket[begin] * step_ms
+    wide["start_ms"] = begins_ms[begin]
     wide["count"] = np.add.reduceat(panes["count"], begin)
-    wide["sum"] = np.add.reduceat(panes["sum"], begin)
+    with np.errstate(over="ignore", invalid="ignore"):
+        wide["sum"] = np.add.reduceat(panes["sum"], begin)
     wide["min"] = np.minimum.reduceat(panes["min"], begin)
     wide["max"] = np.maximum.reduceat(panes["max"], begin)
     wide["first"], wide["last"] = panes["first"][begin], panes["last"][end]
     return wide
+
+
+def first_of_each(begins_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places at which another begin follows."""
+    return np.flatnonzero(np.concatenate(([True], begins_ms[1:] != begins_ms[:-1])))
+
+
+def averages(panes: Panes, wide: Panes, begin: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean of each wide pane; one whose sum overflows is the sum of its panes' shares."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: NDArray[np.float64] = wide["sum"] / np.maximum(wide["count"], 1)
+        if not np.isfinite(found).all():
+            sizes = np.diff(np.append(begin, len(panes)))
+            shares = panes["sum"] / np.repeat(wide["count"], sizes)
+            found = np.where(np.isfinite(found), found, np.add.reduceat(shares, begin))
+    return found

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from api.problems import ProblemError
+from api.queries.counter_series import counters_only, look_back, refine
+from api.queries.device_terms import KnownTerms
 from api.queries.devices import DeviceState, parse_state
 from api.queries.hot_store import HotStore
-from api.queries.intervals import ExpectedIntervals
 from api.queries.known_devices import find_unseen
 from api.queries.lake_tier import LakeTier
 from api.queries.panes import Panes, join
 from api.queries.series_question import RAW_MS, RAW_PAGE, Question
 from api.queries.tiers import Found, HotTier, Series, SeriesTier, Sought, Stretch
 from api.queries.timerange import Span
+from catalog.device_terms import DeviceTerms
 from millrace.settings import Settings
 from udfs.hot_series import HOUR_MS
 
@@ -34,7 +36,7 @@ class Reach(NamedTuple):
     """What an answer is read from."""
 
     store: HotStore
-    intervals: ExpectedIntervals
+    terms: KnownTerms
     config: Settings
 
 
@@ -49,17 +51,21 @@ class Gathered(NamedTuple):
     """What was found of a question: `rows` are readings (`raw`), else `panes`; `gone_on` is the next page.
 
     `states` has only devices that Redis knows; `unread` are parts that a tier could not answer now.
+    `metrics` by device are those asked for, none = all. `open_from_ms`: from there on only the newest value
+    of a series is known, since its pane has not closed.
     """
 
     question: Question
     states: dict[str, DeviceState]
-    intervals_ms: dict[str, int]
+    terms: dict[str, DeviceTerms]
+    metrics: dict[str, tuple[str, ...]]
     stretches: list[Stretch]
     missing: list[Span]
     unread: list[Span]
     panes: dict[Series, Panes]
     rows: "pa.Table | None"
     gone_on: str | None
+    open_from_ms: dict[Series, int]
 
 
 def plan(tiers: Iterable[SeriesTier], span: Span, now_ms: int) -> Plan:
@@ -89,12 +95,19 @@ async def load_states(store: HotStore, tenant: str, devices: Sequence[str]) -> d
     return {name: state for name, state in zip(devices, found, strict=True) if state is not None}
 
 
-async def gather(reach: Reach, question: Question, states: dict[str, DeviceState], now_ms: int) -> Gathered:
+async def gather(
+    reach: Reach,
+    question: Question,
+    states: dict[str, DeviceState],
+    terms: dict[str, DeviceTerms],
+    now_ms: int,
+) -> Gathered:
     """Read what is asked; ProblemError when a device or metric is unknown, or only the lake could say."""
-    intervals_ms = await reach.intervals.of(question.tenant, question.devices, now_ms)
+    metrics = counters_only(question, terms) if question.is_counted else None
     lake = LakeTier(reach.config, question.as_of, question.pins)
     at_ms = now_ms if question.as_of is None else await to_thread(lake.taken_ms, question.as_of)
-    bare = Gathered(question, states, intervals_ms, [], [], [], {}, None, None)
+    named = metrics or dict.fromkeys(question.devices, question.metrics)
+    bare = Gathered(question, states, terms, named, [], [], [], {}, None, None, {})
     if question.step_ms == RAW_MS:
         found = await _raw(lake, bare, at_ms)
     else:
@@ -105,19 +118,29 @@ async def gather(reach: Reach, question: Question, states: dict[str, DeviceState
 
 async def _panes(reach: Reach, lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
     question, sought = bare.question, _sought(bare)
-    chosen = plan(_tiers(reach.store, lake, question, sought), question.page, now_ms)
+    span = look_back(question) if question.is_counted else question.page
+    chosen = plan(_tiers(reach.store, lake, question, sought), span, now_ms)
     reads = (_read(tier, sought, span, question) for tier, span in chosen.parts)
     found = await asyncio.gather(*reads)
     parts = [part for part in found if part is not None]
     unread = [span for (_, span), part in zip(chosen.parts, found, strict=True) if part is None]
     ends = question.page.to_ms >= question.span.to_ms
+    panes = _joined(parts)
+    if question.is_counted:
+        panes = await refine(lake, sought, panes)
     return bare._replace(
-        stretches=[stretch for part in parts for stretch in part.stretches],
+        stretches=_on_page((stretch for part in parts for stretch in part.stretches), question.page),
         missing=chosen.missing,
         unread=unread,
-        panes=_joined(parts),
+        panes=panes,
+        open_from_ms={series: at_ms for part in parts for series, at_ms in part.open_from_ms.items()},
         gone_on=None if ends else question.next_page(question.page.to_ms, 0, lake.used),
     )
+
+
+def _on_page(stretches: Iterable[Stretch], page: Span) -> list[Stretch]:
+    cut = (one._replace(span=one.span.cut(page)) for one in stretches)
+    return [one for one in cut if one.span.width_ms]
 
 
 async def _read(tier: SeriesTier, sought: Sought, span: Span, question: Question) -> Found | None:
@@ -139,10 +162,17 @@ def _joined(parts: Sequence[Found]) -> dict[Series, Panes]:
 def _sought(bare: Gathered) -> Sought:
     question = bare.question
     metrics = {
-        name: question.metrics or (tuple(sorted(bare.states[name].latest)) if name in bare.states else ())
+        name: bare.metrics[name] or (tuple(sorted(bare.states[name].latest)) if name in bare.states else ())
         for name in question.devices
     }
-    return Sought(question.tenant, metrics, not question.metrics, question.base_ms)
+    any_metric = not all(bare.metrics.values())
+    newest = {
+        (name, metric): (state.latest[metric].time_ms, state.latest[metric].value)
+        for name, state in bare.states.items()
+        for metric in metrics[name]
+        if metric in state.latest
+    }
+    return Sought(question.tenant, metrics, any_metric, question.base_ms, question.is_counted, newest)
 
 
 def _tiers(store: HotStore, lake: LakeTier, question: Question, sought: Sought) -> list[SeriesTier]:
@@ -170,7 +200,7 @@ async def _raw(lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
     skip = behind - int(np.searchsorted(times_ms, at_ms))
     seen = Span(question.page.from_ms, int(times_ms[behind - 1]) + 1)
     return bare._replace(
-        stretches=[one._replace(span=one.span.cut(seen)) for one in stretches if one.span.cut(seen).width_ms],
+        stretches=_on_page(stretches, seen),
         rows=page,
         gone_on=question.next_page(at_ms, skip, lake.used),
     )

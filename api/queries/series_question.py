@@ -4,24 +4,33 @@ import base64
 import binascii
 import re
 import zlib
-from math import ceil
-from typing import Literal, NamedTuple
+from math import ceil, gcd
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from api.problems import WrongParameterError
 from api.queries.tiers import horizon_ms
 from api.queries.timerange import (
+    DAY_MS,
+    NOMINAL_MS,
     STEP_MS,
     Asked,
+    Bound,
     Resolution,
     Span,
     automatic,
-    parse_span,
+    buckets_of,
+    parse_bound,
     parse_time,
+    parse_zone,
+    span_between,
 )
+from udfs.local_buckets import Buckets, LocalClock, local_clock
 
-Downsample = Literal["minmax", "avg", "lttb"]
+Downsample = Literal["minmax", "avg", "lttb", "increase", "rate"]
+# How counters are told: of these differences between readings are made.
+COUNTED: Final = ("increase", "rate")
 RAW_MS = 0
 # What one answer carries: about 20 MB of JSON.
 MOST_POINTS = 200_000
@@ -51,7 +60,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     question: int
     from_ms: int
     to_ms: int
-    step_ms: int
+    resolution: Resolution | Literal["raw"]
+    zone: str
     at_ms: int
     skip: int
     pins: dict[str, int]
@@ -70,18 +80,27 @@ class Wanted(NamedTuple):
     limit: int | None
     cursor: str | None
     as_of: str | None
+    timezone: str | None = None
 
     @property
     def mark(self) -> int:
         """Return a number by which a cursor knows its question."""
-        asked = (self.tenant, sorted(self.devices), self.metrics, self.downsample, self.as_of)
+        asked: tuple[object, ...] = (
+            self.tenant,
+            sorted(self.devices),
+            self.metrics,
+            self.downsample,
+            self.as_of,
+        )
+        asked += (self.timezone,) if self.timezone else ()
         return zlib.crc32(repr(asked).encode())
 
 
 class Question(NamedTuple):
-    """A question in milliseconds; the page's span is aligned to `step_ms`, which is RAW_MS for readings.
+    """A question in milliseconds; the page begins and ends with buckets, or at the range's ends.
 
-    No metrics = all. `base_ms` is the step that is read, finer than `step_ms` where LTTB picks from it.
+    No metrics = all. `base_ms` is the width of panes that is read, finer than a point where LTTB picks from
+    it, counters need it, or a zone's days are no whole hours of UTC.
     """
 
     tenant: str
@@ -89,7 +108,8 @@ class Question(NamedTuple):
     metrics: tuple[str, ...]
     span: Span
     page: Span
-    step_ms: int
+    resolution: Resolution | Literal["raw"]
+    clock: LocalClock
     base_ms: int
     downsample: Downsample
     limit: int | None
@@ -99,37 +119,58 @@ class Question(NamedTuple):
     mark: int
 
     @property
+    def step_ms(self) -> int:
+        """Return the width of most points, RAW_MS for readings."""
+        return RAW_MS if self.resolution == "raw" else NOMINAL_MS[self.resolution]
+
+    @property
+    def buckets(self) -> Buckets:
+        """Return what points stand for; of readings there are none."""
+        assert self.resolution != "raw"
+        return buckets_of(self.resolution, self.clock)
+
+    @property
+    def has_days(self) -> bool:
+        """Return whether points are days, or wider: their real width differs by the calendar."""
+        return self.step_ms >= DAY_MS
+
+    @property
+    def is_counted(self) -> bool:
+        """Return whether differences of counters are asked for."""
+        return self.downsample in COUNTED
+
+    @property
     def is_first_page(self) -> bool:
         """Return whether nothing came before."""
         return self.page.from_ms == self.span.from_ms and not self.skip
 
-    @property
-    def resolution(self) -> Resolution | Literal["raw"]:
-        """Return the resolution's name."""
-        return next((name for name, step_ms in STEP_MS.items() if step_ms == self.step_ms), "raw")
-
     def next_page(self, at_ms: int, skip: int, pins: dict[str, int]) -> str:
         """Return the cursor of the page that begins there."""
-        place = Cursor(self.mark, *self.span, self.step_ms, at_ms, skip, self.pins | pins)
+        place = Cursor(self.mark, *self.span, self.resolution, self.clock.name, at_ms, skip, self.pins | pins)
         return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
-def settle(wanted: Wanted, series: int, now_ms: int) -> Question:
+def settle(wanted: Wanted, series: int, now_ms: int, zone: str = "UTC") -> Question:
     """Return the question in milliseconds; `series` is about how many it answers.
 
-    WrongParameterError names what cannot be understood.
+    `zone` is where the devices are, for who names no other. WrongParameterError names what cannot be
+    understood.
     """
     place = None if wanted.cursor is None else _place(wanted, wanted.cursor)
-    step_ms, span = (
-        (place.step_ms, Span(place.from_ms, place.to_ms)) if place else _asked(wanted, series, now_ms)
-    )
-    if step_ms == RAW_MS and wanted.downsample != "minmax":
+    if place:
+        clock = local_clock(place.zone)
+        resolution, span = place.resolution, Span(place.from_ms, place.to_ms)
+    else:
+        resolution, clock, span = _asked(wanted, series, now_ms, zone)
+    if resolution == "raw" and wanted.downsample != "minmax":
         raise WrongParameterError(
             "downsample", "single readings are not sampled down", accepted="a resolution, or no `downsample`"
         )
     page = Span(place.at_ms, span.to_ms) if place else span
-    if step_ms and wanted.limit:
-        page = Span(page.from_ms, min(page.to_ms, page.from_ms + wanted.limit * step_ms))
+    if resolution != "raw" and wanted.limit:
+        after_ms = buckets_of(resolution, clock).after(page.from_ms, wanted.limit)
+        page = Span(page.from_ms, min(page.to_ms, after_ms))
+    step_ms = RAW_MS if resolution == "raw" else NOMINAL_MS[resolution]
     _refuse_too_much(series, page.cut(Span(0, horizon_ms(now_ms))), step_ms)
     return Question(
         wanted.tenant,
@@ -137,8 +178,9 @@ def settle(wanted: Wanted, series: int, now_ms: int) -> Question:
         wanted.metrics,
         span,
         page,
-        step_ms,
-        _base_ms(step_ms, wanted.downsample),
+        resolution,
+        clock,
+        RAW_MS if resolution == "raw" else _base_ms(buckets_of(resolution, clock), step_ms, wanted, page),
         wanted.downsample,
         wanted.limit,
         None if wanted.as_of is None else _as_of(wanted.as_of, now_ms),
@@ -157,31 +199,67 @@ def _place(wanted: Wanted, cursor: str) -> Cursor:
     if place.question != wanted.mark:
         raise _wrong_cursor("the cursor belongs to another question")
     is_sound = place.from_ms <= place.at_ms < place.to_ms and place.skip >= 0
-    if not is_sound or place.step_ms not in {RAW_MS, *STEP_MS.values()}:
+    if not is_sound or not _is_zone(place.zone):
         raise _wrong_cursor("the cursor is none that this API gave")
     return place
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        local_clock(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _wrong_cursor(what: str) -> WrongParameterError:
     return WrongParameterError("cursor", what, accepted="`next_cursor` of the same question")
 
 
-def _asked(wanted: Wanted, series: int, now_ms: int) -> tuple[int, Span]:
-    span = parse_span(wanted.from_, wanted.to, now_ms)
+def _asked(
+    wanted: Wanted, series: int, now_ms: int, zone: str
+) -> tuple[Resolution | Literal["raw"], LocalClock, Span]:
+    clock = parse_zone(wanted.timezone) if wanted.timezone else local_clock(zone)
+    begin, end = (parse_bound(text, name, now_ms, clock) for text, name in _bounds(wanted))
+    if not wanted.timezone and zone == "UTC":
+        # Who writes an offset means the days of it: nobody asked for those of UTC.
+        clock = local_clock(next((b.offset for b in (begin, end) if b.offset not in (None, "Z")), "UTC"))
+    span = span_between(begin, end, wanted.from_, wanted.to)
     if wanted.resolution == "raw":
-        return RAW_MS, span
-    resolution = wanted.resolution
-    if resolution == "auto":
+        return "raw", clock, span
+    resolution: Resolution
+    if wanted.resolution == "auto":
         resolution = automatic(span.width_ms, max(1, MOST_POINTS // max(1, series) - 1))
-    step_ms = STEP_MS[resolution]
-    return step_ms, span.aligned(step_ms)
+    else:
+        resolution = wanted.resolution
+    widened = span.widened(buckets_of(resolution, clock))
+    if NOMINAL_MS[resolution] < DAY_MS:
+        return resolution, clock, widened
+    return resolution, clock, _cut(widened, begin, end)
 
 
-def _base_ms(step_ms: int, downsample: Downsample) -> int:
-    if downsample != "lttb" or step_ms <= MINUTE_MS:
+def _bounds(wanted: Wanted) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (wanted.from_, "from"), (wanted.to, "to")
+
+
+def _cut(widened: Span, begin: Bound, end: Bound) -> Span:
+    """Return a range of days that is not widened beyond a bound with an offset, but to whole minutes."""
+    exact = Span(begin.time_ms, end.time_ms).aligned(MINUTE_MS)
+    return Span(
+        exact.from_ms if begin.offset else widened.from_ms, exact.to_ms if end.offset else widened.to_ms
+    )
+
+
+def _base_ms(buckets: Buckets, step_ms: int, wanted: Wanted, page: Span) -> int:
+    if wanted.downsample in COUNTED:
+        return min(gcd(MINUTE_MS, buckets.base_ms(*page)), step_ms)
+    if wanted.downsample == "lttb" and step_ms > MINUTE_MS:
+        finer = (each for each in STEP_MS.values() if each >= MINUTE_MS and each * _FINER <= step_ms)
+        # The page may begin or end within what would be a point in UTC.
+        return gcd(max(finer, default=MINUTE_MS), *page)
+    if buckets.are_even and not any(bound % step_ms for bound in page):
         return step_ms
-    finer = (each for each in STEP_MS.values() if each >= MINUTE_MS and each * _FINER <= step_ms)
-    return max(finer, default=MINUTE_MS)
+    return buckets.base_ms(*page)
 
 
 def _refuse_too_much(series: int, page: Span, step_ms: int) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 
 from api import series_answers as answers
 from api.queries.series import Gathered
-from api.queries.series_points import Columns
+from api.queries.series_points import Columns, Measure, time_texts
 from api.queries.series_question import RAW_MS
 from api.queries.tiers import Source, Stretch
 from api.queries.timerange import Span
-from millrace.clock import to_iso
+from millrace.clock import age_ms, to_iso
+from udfs.local_buckets import LocalClock
 
 _NOTICES = {
     "lake-unavailable": "The lake, which holds this part, cannot answer now: no points here does not mean no "
@@ -21,15 +22,11 @@ _NOTICES = {
 Shown = dict[str, dict[str, Columns]]
 
 
-def common_fields(
-    found: Gathered, shown: Shown, as_of: str | None, now_ms: int, settles_ms: int
-) -> dict[str, Any]:
-    """Return what the answers have in common; nothing here comes from outside, so nothing is checked again.
-
-    `settles_ms` is how long after its end a pane may still change through readings on time.
-    """
+def common_fields(found: Gathered, shown: Shown, as_of: str | None, measure: Measure) -> dict[str, Any]:
+    """Return what the answers have in common; none comes from outside, so nothing is checked again."""
     question = found.question
     page = _seen(found)
+    now_ms, settles_ms = measure.now_ms, measure.settles_ms
     stretches = [_stretch(found, shown, one, now_ms, settles_ms) for one in found.stretches]
     is_open = page.to_ms + settles_ms > now_ms or any(
         one.tier != "hot" and one.final_until_ms < one.to_ms for one in stretches
@@ -37,30 +34,36 @@ def common_fields(
     held = not found.missing and not found.unread
     return {
         "tenant": question.tenant,
-        **range_fields(page),
+        **range_fields(page, question.clock),
+        "timezone": question.clock.name,
         "resolution": question.resolution,
-        "resolution_ms": question.step_ms,
+        "resolution_ms": None if question.resolution == "1mo" else question.step_ms,
         "downsample": question.downsample,
-        "sampled_from_ms": question.base_ms if question.downsample == "lttb" else None,
+        "sampled_from_ms": question.base_ms if question.downsample == "lttb" or question.is_counted else None,
+        "overflows": _overflows(shown),
         "as_of": as_of,
         "tiers": list(dict.fromkeys(one.tier for one in stretches)),
         "stretches": stretches,
         "complete": held and not is_open,
         "range_held": held,
         "last_point_open": is_open,
-        "gaps": [*_gaps(found.unread, "lake-unavailable"), *_gaps(found.missing, "future")],
+        "gaps": [
+            *_gaps(found.unread, "lake-unavailable", question.clock),
+            *_gaps(found.missing, "future", question.clock),
+        ],
         "next_cursor": found.gone_on,
     }
 
 
-def range_fields(span: Span) -> dict[str, Any]:
-    """Return a range as answers have it."""
-    return {
-        "from_": to_iso(span.from_ms),
-        "from_ms": span.from_ms,
-        "to": to_iso(span.to_ms),
-        "to_ms": span.to_ms,
-    }
+def range_fields(span: Span, clock: LocalClock) -> dict[str, Any]:
+    """Return a range as answers have it, by the clock."""
+    from_text, to_text = time_texts(np.array(span), clock).tolist()
+    return {"from_": from_text, "from_ms": span.from_ms, "to": to_text, "to_ms": span.to_ms}
+
+
+def _overflows(shown: Shown) -> int:
+    columns = (one for metrics in shown.values() for one in metrics.values())
+    return sum(int(one["overflow"].sum()) for one in columns if "overflow" in one)
 
 
 def _seen(found: Gathered) -> Span:
@@ -71,9 +74,10 @@ def _seen(found: Gathered) -> Span:
     return page
 
 
-def _gaps(spans: Iterable[Span], reason: Any) -> list[answers.Gap]:
+def _gaps(spans: Iterable[Span], reason: Any, clock: LocalClock) -> list[answers.Gap]:
     return [
-        answers.Gap(**range_fields(span), reason=reason, notice=_NOTICES[reason]) for span in sorted(spans)
+        answers.Gap(**range_fields(span, clock), reason=reason, notice=_NOTICES[reason])
+        for span in sorted(spans)
     ]
 
 
@@ -84,7 +88,7 @@ def _stretch(
     final_ms = _final_until_ms(found, one, now_ms, settles_ms)
     readings, expected = _readings(found, one.span), _expected(found, one.span, now_ms)
     return answers.TierStretch.model_construct(
-        **range_fields(one.span),
+        **range_fields(one.span, found.question.clock),
         tier=one.tier,
         snapshot_id=str(one.sources[0].snapshot_id) if one.sources else None,
         sources=[_source(source) for source in one.sources],
@@ -141,7 +145,7 @@ def _readings(found: Gathered, span: Span) -> int:
 
 def _expected(found: Gathered, span: Span, now_ms: int) -> int | None:
     width_ms = min(span.to_ms, now_ms) - span.from_ms
-    intervals_ms = [found.intervals_ms.get(name) for name in found.question.devices]
+    intervals_ms = [found.terms[name].interval_ms for name in found.question.devices]
     if width_ms <= 0 or None in intervals_ms:
         return None
     return sum(width_ms // each for each in intervals_ms if each)
@@ -156,7 +160,7 @@ def freshness(found: Gathered, shown: Shown, device_id: str, now_ms: int) -> ans
     return answers.Freshness(
         newest_event_time=None if seen_ms is None else to_iso(seen_ms),
         newest_event_time_ms=seen_ms,
-        age_ms=None if seen_ms is None else now_ms - seen_ms,
+        age_ms=None if seen_ms is None else age_ms(seen_ms, now_ms),
         newest_pane=None if newest_ms is None else to_iso(newest_ms),
         newest_pane_ms=newest_ms,
     )

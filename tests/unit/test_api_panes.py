@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.queries.panes import Panes, combine, decode_hours, inside, join
-from api.queries.series_points import columns_of, points
+from api.queries.series_points import Measure, columns_of, points
 from api.queries.series_question import Wanted, settle
 from api.queries.timerange import STEP_MS, Span
 from udfs.hot_series import HOUR_MS, PANE_MS, SLOT_BYTES, Pane, pack, slot_offset, unpack_hour
@@ -84,7 +84,7 @@ def test_what_follows_in_time_is_joined_and_only_panes_that_start_inside_a_span_
 def test_a_point_says_its_time_twice_and_its_average() -> None:
     wanted = Wanted("demo", ("d1",), (), str(HOUR), "now", "10s", "minmax", None, None, None)
     panes = decode_hours([(HOUR, stored([Pane(HOUR, 4, 1.0, 3.0, 8.0, 1.5, 2.5)]))])
-    (point,) = points(columns_of(panes, settle(wanted, 1, HOUR + HOUR_MS)))
+    (point,) = points(columns_of(panes, settle(wanted, 1, HOUR + HOUR_MS), Measure(HOUR + HOUR_MS, 0)))
     assert (told := msgspec.to_builtins(point)) == {
         "time": "2026-01-31T11:00:00.000Z",
         "time_ms": HOUR,

@@ -50,11 +50,12 @@ def test_a_cursor_of_another_question_is_refused(changed: dict[str, object]) -> 
 @pytest.mark.parametrize(
     "place",
     [
-        [ASKED.mark, 0, 10, 3_600_000, 10, 0, {}],
-        [ASKED.mark, 0, 10, 3_600_000, -1, 0, {}],
-        [ASKED.mark, 0, 10, 7, 5, 0, {}],
-        [ASKED.mark, 0, 10, 3_600_000, 5, -1, {}],
-        [ASKED.mark, 0, 10, 3_600_000, 5],
+        [ASKED.mark, 0, 10, "1h", "UTC", 10, 0, {}],
+        [ASKED.mark, 0, 10, "1h", "UTC", -1, 0, {}],
+        [ASKED.mark, 0, 10, "7h", "UTC", 5, 0, {}],
+        [ASKED.mark, 0, 10, "1h", "Nowhere", 5, 0, {}],
+        [ASKED.mark, 0, 10, "1h", "UTC", 5, -1, {}],
+        [ASKED.mark, 0, 10, "1h", "UTC", 5],
         {"at_ms": 5},
     ],
 )

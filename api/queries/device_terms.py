@@ -1,37 +1,37 @@
-"""Expected intervals of devices, asked of the registry at most once a minute, on one kept connection."""
+"""Terms of devices, asked of the registry at most once a minute, on one kept connection."""
 
 from asyncio import to_thread
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Final
 
 import psycopg
 
-from catalog.expected_intervals import expected_intervals_ms
+from catalog.device_terms import DeviceTerms, device_terms
 from catalog.migrations import connect
 from millrace.settings import Settings
 
 _KEEP_MS: Final = 60_000
 # Bounds the memory to some 20 MB; then all is forgotten.
 _MOST_KEPT: Final = 100_000
+_NOT_KNOWN: Final = DeviceTerms()
 
 
-class ExpectedIntervals:
+class KnownTerms:
     """What is known of devices by the registry, at most a minute old; without it nothing is known."""
 
     def __init__(self, config: Settings) -> None:
         self._config = config
-        self._known: dict[tuple[str, str], tuple[int, int | None]] = {}
+        self._known: dict[tuple[str, str], tuple[int, DeviceTerms]] = {}
         self._connection: psycopg.Connection | None = None
         self._turn = Lock()
 
-    async def of(self, tenant: str, device_ids: Sequence[str], now_ms: int) -> dict[str, int]:
-        """Return the intervals that are known, milliseconds."""
+    async def of(self, tenant: str, device_ids: Sequence[str], now_ms: int) -> dict[str, DeviceTerms]:
+        """Return the terms of each device."""
         stale = [name for name in device_ids if self._is_stale(tenant, name, now_ms)]
         if stale:
             await to_thread(self._ask, tenant, stale, now_ms)
-        kept = {name: self._known[tenant, name][1] for name in device_ids if (tenant, name) in self._known}
-        return {name: interval_ms for name, interval_ms in kept.items() if interval_ms is not None}
+        return {name: self._known.get((tenant, name), (0, _NOT_KNOWN))[1] for name in device_ids}
 
     def _is_stale(self, tenant: str, device_id: str, now_ms: int) -> bool:
         asked_ms, _ = self._known.get((tenant, device_id), (now_ms - _KEEP_MS, None))
@@ -42,16 +42,16 @@ class ExpectedIntervals:
             self._known = {}
         with self._turn:
             found = self._found(tenant, device_ids)
-        self._known |= {(tenant, name): (now_ms, found.get(name)) for name in device_ids}
+        self._known |= {(tenant, name): (now_ms, found.get(name, _NOT_KNOWN)) for name in device_ids}
 
-    def _found(self, tenant: str, device_ids: list[str]) -> dict[str, int]:
+    def _found(self, tenant: str, device_ids: list[str]) -> dict[str, DeviceTerms]:
         # The second time with a new connection: the database may have been away since the last question.
         for _ in range(2):
             try:
                 if self._connection is None:
                     self._connection = connect(self._config)
                     self._connection.autocommit = True
-                return expected_intervals_ms(self._connection, tenant, device_ids)
+                return device_terms(self._connection, tenant, device_ids)
             except psycopg.Error:
                 self.close()
         return {}
@@ -61,3 +61,10 @@ class ExpectedIntervals:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+def shared_zone(terms: Iterable[DeviceTerms]) -> str:
+    """Return the zone in which all the devices are, or UTC: they are in several, or nobody knows."""
+    zones = {one.zone for one in terms}
+    zone = zones.pop() if len(zones) == 1 else None
+    return zone or "UTC"

@@ -1,0 +1,12 @@
+/* statements
+owner: data-platform
+about: By what the series of devices are told: how often they are expected to send, and what their metrics are.
+reads: device, device_profile
+writes: []
+*/
+
+-- name: device_terms
+SELECT d.device_id, p.expected_interval_s, COALESCE(p.metrics, '{}'::jsonb) AS metrics, NULL AS zone
+FROM device AS d
+LEFT JOIN device_profile AS p ON p.profile = d.profile
+WHERE d.tenant = %(tenant)s AND d.device_id = ANY(%(device_ids)s);
