@@ -44,8 +44,13 @@ def minmax_lttb(
     is_flat = minimum == maximum
     low_order = 2 * low + ~rises[low] * ~is_flat[low]
     high_order = 2 * high + rises[high] * ~is_flat[high]
-    order, chosen = np.unique(np.concatenate((low_order, high_order)), return_index=True)
-    values = np.concatenate((minimum[low], maximum[high]))[chosen]
+    # LTTB keeps the ends whatever they are, so they are among what it chooses from.
+    ends = np.array([0, len(begins_ms) - 1])[: len(begins_ms)]
+    end_order = 2 * ends + np.array([0, 1])[: len(ends)] * ~is_flat[ends]
+    end_is_low = rises[ends] == np.array([True, False])[: len(ends)]
+    end_values = np.where(end_is_low, minimum[ends], maximum[ends])
+    order, chosen = np.unique(np.concatenate((low_order, high_order, end_order)), return_index=True)
+    values = np.concatenate((minimum[low], maximum[high], end_values))[chosen]
     times_ms = begins_ms[order // 2]
     kept = lttb(times_ms, values, most)
     return Kept(times_ms[kept], values[kept])

@@ -171,7 +171,9 @@ class History:
             for metric in ("x", "y"):
                 for row in self.expected(device, metric, since_ms, NOW_MS, 10_000):
                     self.writer.pane(device, metric, _pane(row))
-            self.writer.latest(device, NOW_MS - 1_000, {"x": 1.0, "y": 2.0})
+            for one in self.counted(NOW_MS - 10 * INTERVAL_MS, NOW_MS, [device]):
+                metrics = {"x": one.x} | ({} if one.y is None else {"y": one.y})
+                self.writer.latest(device, one.time_ms, metrics)
 
 
 def _pane(row: tuple[Any, ...]) -> Pane:

@@ -55,6 +55,7 @@ def test_the_default_is_the_last_hour_of_all_metrics_in_10_s_points(web: TestCli
         "sum": 0.0,
         "first": -0.5,
         "last": 0.5,
+        "open": True,
     }
 
 
