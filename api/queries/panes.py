@@ -94,14 +94,3 @@ def combine_from(panes: Panes, begins_ms: NDArray[np.int64]) -> Panes:
 def first_of_each(begins_ms: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the places at which another begin follows."""
     return np.flatnonzero(np.concatenate(([True], begins_ms[1:] != begins_ms[:-1])))
-
-
-def averages(panes: Panes, wide: Panes, begin: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the mean of each wide pane; one whose sum overflows is the sum of its panes' shares."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        found: NDArray[np.float64] = wide["sum"] / np.maximum(wide["count"], 1)
-        if not np.isfinite(found).all():
-            sizes = np.diff(np.append(begin, len(panes)))
-            shares = panes["sum"] / np.repeat(wide["count"], sizes)
-            found = np.where(np.isfinite(found), found, np.add.reduceat(shares, begin))
-    return found

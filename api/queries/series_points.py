@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from api.queries.panes import PANE, Panes, averages, combine, combine_from, first_of_each
+from api.queries.panes import PANE, Panes, combine, combine_from, first_of_each
 from api.queries.series_question import Question
 from api.queries.timerange import UTC
 from udfs.counters import growth
@@ -48,16 +48,14 @@ def columns_of(panes: Panes, question: Question, measure: Measure) -> Columns:
     if question.is_counted:
         return _grown(panes, begins, ends, question, measure)
     if not len(panes):
-        return _aggregates(panes, panes, begins, begins, question) | _about(begins, ends, question, measure)
+        return _aggregates(panes, begins, question) | _about(begins, ends, question, measure)
     wide, begin = combine_from(panes, begins), first_of_each(begins)
     about = _about(begins[begin], ends[begin], question, measure)
-    return _aggregates(panes, wide, begin, begins[begin], question) | about
+    return _aggregates(wide, begins[begin], question) | about
 
 
-def _aggregates(
-    panes: Panes, wide: Panes, begin: NDArray[np.int64], times_ms: NDArray[np.int64], question: Question
-) -> Columns:
-    average = averages(panes, wide, begin) if len(wide) else wide["sum"]
+def _aggregates(wide: Panes, times_ms: NDArray[np.int64], question: Question) -> Columns:
+    average = wide["sum"] / np.maximum(wide["count"], 1)
     overflow = ~np.isfinite(wide["sum"])
     if question.downsample == "avg":
         return {"time_ms": times_ms, "count": wide["count"], "avg": average, "overflow": overflow}

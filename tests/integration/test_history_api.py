@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from fastapi.testclient import TestClient
 
-from api.queries.timerange import STEP_MS, Resolution
+from api.queries.timerange import STEP_MS, Fixed
 from tests.integration.conftest import NOW_MS
 from tests.integration.history_client import ask, asking, history_of, rows, walk
 from tests.integration.history_world import (
@@ -42,7 +42,7 @@ def web(world: History) -> Iterator[TestClient]:
 @pytest.mark.parametrize("resolution", ["10s", "1m", "5m", "1h", "3h", "1d"])
 @pytest.mark.parametrize("metric", ["x", "y"])
 def test_points_over_all_tiers_equal_what_duckdb_makes_of_the_readings(
-    web: TestClient, world: History, resolution: Resolution, metric: str
+    web: TestClient, world: History, resolution: Fixed, metric: str
 ) -> None:
     found = ask(web, from_=FROM_MS + 12_345_678, to=NOW_MS - 54_321, resolution=resolution)
     step_ms = STEP_MS[resolution]
@@ -57,7 +57,7 @@ def test_points_over_all_tiers_equal_what_duckdb_makes_of_the_readings(
 @pytest.mark.parametrize("cut_ms", [HOT_FROM_MS, MOVED_BEFORE_MS])
 @pytest.mark.parametrize("resolution", ["10s", "30s", "1m", "15m", "6h"])
 def test_a_window_that_two_tiers_share_is_whole(
-    web: TestClient, world: History, cut_ms: int, resolution: Resolution
+    web: TestClient, world: History, cut_ms: int, resolution: Fixed
 ) -> None:
     asked = {"from_": cut_ms - HOUR_MS, "to": cut_ms + HOUR_MS, "resolution": resolution}
     found = ask(web, "/data/pump-3", **asked)
@@ -100,7 +100,7 @@ def test_completeness_is_what_was_found_of_what_the_profile_expects(web: TestCli
 
 @pytest.mark.parametrize(("resolution", "limit"), [("1h", 7), ("1m", 999), ("10s", 3_000)])
 def test_pages_over_all_tiers_hold_every_point_once(
-    web: TestClient, world: History, resolution: Resolution, limit: int
+    web: TestClient, world: History, resolution: Fixed, limit: int
 ) -> None:
     asked = {"from_": FROM_MS + 1, "to": NOW_MS - 90_000, "resolution": resolution, "metric": "x"}
     pages = list(walk(web, **asked, limit=limit))

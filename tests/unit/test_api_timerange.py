@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.problems import WrongParameterError
-from api.queries.timerange import STEP_MS, Resolution, Span, automatic, parse_span, parse_time
+from api.queries.timerange import STEP_MS, Fixed, Span, automatic, parse_span, parse_time
 from millrace.clock import from_iso
 
 NOW_MS = from_iso("2026-01-31T12:00:00Z")
@@ -61,7 +61,7 @@ def test_a_range_that_does_not_run_forward_is_refused(start: str, end: str) -> N
         (24 * 3650, "1d", 3650),
     ],
 )
-def test_auto_comes_as_near_to_1000_points_as_it_can(hours: int, expect: Resolution, points: int) -> None:
+def test_auto_comes_as_near_to_1000_points_as_it_can(hours: int, expect: Fixed, points: int) -> None:
     assert automatic(hours * HOUR_MS, 10**6) == expect
     assert hours * HOUR_MS // STEP_MS[expect] == points
 

@@ -119,4 +119,99 @@ def test_the_first_format_of_ours_in_the_accept_header_counts(accept: str | None
 def test_a_curve_has_at_most_60_characters_from_the_least_to_the_greatest() -> None:
     assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
     assert sparkline([5.0, 5.0]) == "▁▁"
+    assert sparkline([1.7e308, -1.7e308]) == "█▁"
     assert len(sparkline([float(n % 9) for n in range(1441)])) == 58
+
+
+def test_a_curve_shows_a_peak_of_one_point_among_a_month_of_them() -> None:
+    values = [21.0] * 720
+    values[431] = 90.0
+    assert sparkline(values).count("█") == 1
+    means, highs = [21.0] * 720, [21.0] * 720
+    highs[431] = 90.0
+    assert sparkline(means, means, highs).index("█") == 431 // 12
+    lows = [21.0] * 720
+    lows[3] = -40.0
+    assert sparkline(means, lows, means)[0] == "▁"
+
+
+# The offset of a bound says whose days are meant; a range is not widened behind the caller's back.
+@pytest.mark.parametrize(
+    ("asked", "zone", "clock", "span"),
+    [
+        # Nobody names a zone, and the bounds no offset: days of UTC.
+        (("2026-03-29", "2026-03-30", None), "UTC", "UTC", ("2026-03-29T00:00Z", "2026-03-30T00:00Z")),
+        (("2026-03-29T05:00", "2026-03-30", None), "UTC", "UTC", ("2026-03-29T00:00Z", "2026-03-30T00:00Z")),
+        # A site's zone: 23 h.
+        (
+            ("2026-03-29", "2026-03-30", None),
+            "Europe/Berlin",
+            "Europe/Berlin",
+            ("2026-03-29T00:00+01:00", "2026-03-30T00:00+02:00"),
+        ),
+        (
+            ("2026-10-25T12:00", "2026-10-25T12:01", "Europe/Berlin"),
+            "Asia/Tokyo",
+            "Europe/Berlin",
+            ("2026-10-25T00:00+02:00", "2026-10-26T00:00+01:00"),
+        ),
+        # Offsets: their own days, and exact ends.
+        (
+            ("2026-07-01T00:00:00+02:00", "2026-07-02T00:00:00+02:00", None),
+            "UTC",
+            "+02:00",
+            ("2026-07-01T00:00+02:00", "2026-07-02T00:00+02:00"),
+        ),
+        (
+            ("2026-07-01T00:00:00 02:00", "2026-07-02T00:00:00 02:00", None),
+            "UTC",
+            "+02:00",
+            ("2026-07-01T00:00+02:00", "2026-07-02T00:00+02:00"),
+        ),
+        (
+            ("2026-06-30T22:00:00Z", "2026-07-01T22:00:00Z", None),
+            "UTC",
+            "UTC",
+            ("2026-06-30T22:00Z", "2026-07-01T22:00Z"),
+        ),
+        (
+            ("2026-06-30T22:00:00Z", "2026-07-01T22:00:00Z", None),
+            "Europe/Berlin",
+            "Europe/Berlin",
+            ("2026-07-01T00:00+02:00", "2026-07-02T00:00+02:00"),
+        ),
+        (
+            ("2026-07-01T09:30:30+02:00", "2026-07-02T10:00:00+02:00", "Europe/Berlin"),
+            "UTC",
+            "Europe/Berlin",
+            ("2026-07-01T09:30+02:00", "2026-07-02T10:00+02:00"),
+        ),
+    ],
+)
+def test_a_range_of_days_is_widened_only_where_it_has_no_offset(
+    asked: tuple[str, str, str | None], zone: str, clock: str, span: tuple[str, str]
+) -> None:
+    from_, to, timezone = asked
+    wanted = ASKED._replace(from_=from_, to=to, timezone=timezone, resolution="1d")
+    found = settle(wanted, 1, from_iso("2027-01-01"), zone)
+    assert (found.clock.name, found.span) == (clock, Span(*map(from_iso, span)))
+    assert found.base_ms <= HOUR_MS or clock == "UTC"
+    # Panes of the width that is read neither reach over the page's ends nor over midnight.
+    assert all(bound % found.base_ms == 0 for bound in found.page)
+
+
+def test_a_zone_that_is_none_is_refused_with_the_nearest() -> None:
+    with pytest.raises(WrongParameterError) as caught:
+        settle(ASKED._replace(timezone="europe/berln"), 1, NOW_MS)
+    assert caught.value.errors[0].parameter == "timezone"
+    assert "Europe/Berlin" in str(caught.value.errors[0].accepted)
+
+
+def test_pages_of_local_days_begin_where_the_one_before_ended_in_the_same_zone() -> None:
+    days = ASKED._replace(from_="2026-10-20", to="2026-11-01", resolution="1d", timezone="Europe/Berlin")
+    first = settle(days._replace(limit=6), 1, from_iso("2027-01-01"))
+    assert first.page == Span(from_iso("2026-10-20T00:00+02:00"), from_iso("2026-10-26T00:00+01:00"))
+    cursor = first.next_page(first.page.to_ms, 0, {})
+    second = settle(days._replace(limit=6, cursor=cursor), 1, from_iso("2027-01-01"))
+    assert (second.clock.name, second.resolution) == ("Europe/Berlin", "1d")
+    assert second.page == Span(first.page.to_ms, from_iso("2026-11-01T00:00+01:00"))
