@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 IsoTime = Annotated[str, Field(description="RFC 3339, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 TimeMs = Annotated[int, Field(description="UTC epoch milliseconds.")]
 AgeMs = Annotated[
-    int, Field(description="Milliseconds since; negative when the device's clock runs ahead of ours.")
+    int, Field(ge=0, description="Milliseconds since; 0 when the device's clock runs ahead of ours.")
 ]
 
 

@@ -13,7 +13,7 @@ from api.queries.devices import DeviceState, decode_cursor, encode_cursor, parse
 from api.queries.hot_store import HotStore, IndexEntry
 from api.queries.lake_access import open_table
 from api.queries.timerange import Span
-from millrace.clock import to_iso
+from millrace.clock import age_ms, to_iso
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def _events(config: Settings, asked: Asked, now_ms: int) -> "tuple[list[Event], 
 def _written(committed_ms: int | None, now_ms: int) -> Written:
     if committed_ms is None:
         return Written(committed=None, committed_ms=None, age_ms=None)
-    return Written(committed=to_iso(committed_ms), committed_ms=committed_ms, age_ms=now_ms - committed_ms)
+    age = age_ms(committed_ms, now_ms)
+    return Written(committed=to_iso(committed_ms), committed_ms=committed_ms, age_ms=age)
 
 
 def _must_be_known(asked: Asked, state: DeviceState | None, found: list[Any]) -> None:

@@ -10,7 +10,7 @@ from api.queries.hot_store import HotStore, IndexEntry
 from api.queries.known_devices import KnownDevice, Reach, find_unseen, fleet_of, registration
 from api.queries.presence import ONLINE_WITHIN_MS, Wanted, presence, state_of
 from catalog.registered_devices import Registered
-from millrace.clock import to_iso
+from millrace.clock import age_ms, to_iso
 from millrace.strict_json import check_storable
 from udfs.latest import is_metric, parse_latest
 
@@ -78,8 +78,8 @@ def describe(
     tenant: str, known: KnownDevice, state: DeviceState | None, now_ms: int, is_registry_silent: bool = False
 ) -> Device:
     """Shape what is known of a device as the answer; `state` is what Redis knows."""
-    seen_ms = None if known.last_seen_ms < 0 else known.last_seen_ms
     received_at_ms = state.received_at_ms if state else None
+    seen_ms = known_ms(known.last_seen_ms, received_at_ms, now_ms)
     own = known.registered
     told = presence({}) if state is None else state.presence
     if told["site"] is None:
@@ -91,7 +91,7 @@ def describe(
         device_id=known.device_id,
         last_seen=None if seen_ms is None else to_iso(seen_ms),
         last_seen_ms=seen_ms,
-        freshness_ms=None if seen_ms is None else now_ms - seen_ms,
+        freshness_ms=None if seen_ms is None else age_ms(seen_ms, now_ms),
         online=known.state == "online",
         state=known.state,
         registered=None if is_registry_silent else own is not None,
@@ -100,9 +100,21 @@ def describe(
         **told,
         received_at=None if received_at_ms is None else to_iso(received_at_ms),
         received_at_ms=received_at_ms,
-        metrics=state.latest if state else {},
+        metrics=known_values(state, now_ms) if state else {},
         location=state.location if state else None,
     )
+
+
+def known_ms(last_seen_ms: int, received_at_ms: int | None, now_ms: int) -> int | None:
+    """Return when a device was last seen, None = never (-1): if its clock runs ahead, when it arrived."""
+    if last_seen_ms <= now_ms:
+        return None if last_seen_ms < 0 else last_seen_ms
+    return min(now_ms, received_at_ms or now_ms)
+
+
+def known_values(state: DeviceState, now_ms: int) -> dict[str, LatestValue]:
+    """Return the newest values; one whose time has not come yet is none."""
+    return {name: value for name, value in state.latest.items() if value.time_ms <= now_ms}
 
 
 def encode_cursor(entry: IndexEntry | KnownDevice) -> str:

@@ -12,7 +12,7 @@ from api.queries.hot_store import HotStore, TenantCounts
 from api.queries.ledger import LEDGER_FILE, ledger_figures
 from api.queries.maintenance import MAINTENANCE_FILE, lake_figures
 from api.queries.presence import ONLINE_WITHIN_MS
-from millrace.clock import to_iso
+from millrace.clock import age_ms, to_iso
 from millrace.settings import Settings
 
 GATEWAYS = 2
@@ -41,7 +41,9 @@ async def read_figures(store: HotStore, web: httpx.AsyncClient, config: Settings
 async def _device_figures(store: HotStore, now_ms: int) -> DeviceFigures:
     try:
         tenants = [
-            _tenant_figures(tenant, await store.tenant_counts(tenant, now_ms - ONLINE_WITHIN_MS), now_ms)
+            _tenant_figures(
+                tenant, await store.tenant_counts(tenant, now_ms - ONLINE_WITHIN_MS, now_ms), now_ms
+            )
             for tenant in await store.tenants()
         ]
     except RedisError as error:
@@ -60,7 +62,7 @@ def _tenant_figures(tenant: str, counts: TenantCounts, now_ms: int) -> TenantFig
         offline=counts.total - counts.online,
         newest_event_time=None if newest_ms is None else to_iso(newest_ms),
         newest_event_time_ms=newest_ms,
-        newest_event_age_ms=None if newest_ms is None else now_ms - newest_ms,
+        newest_event_age_ms=None if newest_ms is None else age_ms(newest_ms, now_ms),
     )
 
 
@@ -76,6 +78,6 @@ def sum_tenants(tenants: list[TenantFigures], now_ms: int) -> DeviceFigures:
         online_within_ms=ONLINE_WITHIN_MS,
         newest_event_time=None if newest_ms is None else to_iso(newest_ms),
         newest_event_time_ms=newest_ms,
-        newest_event_age_ms=None if newest_ms is None else now_ms - newest_ms,
+        newest_event_age_ms=None if newest_ms is None else age_ms(newest_ms, now_ms),
         tenants=tenants,
     )

@@ -64,12 +64,12 @@ class HotStore:
         members = await cast(Awaitable[set[bytes]], self._redis.smembers("tenants"))
         return sorted(member.decode() for member in members)
 
-    async def tenant_counts(self, tenant: str, online_since_ms: int) -> TenantCounts:
-        """Count the devices of a tenant."""
+    async def tenant_counts(self, tenant: str, online_since_ms: int, now_ms: int) -> TenantCounts:
+        """Count the devices of a tenant; the newest event time is not later than now."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.zcard(devices_key(tenant))
         pipe.zcount(devices_key(tenant), online_since_ms, "+inf")
-        pipe.zrevrange(devices_key(tenant), 0, 0, withscores=True)
+        pipe.zrevrangebyscore(devices_key(tenant), now_ms, "-inf", start=0, num=1, withscores=True)
         total, online, newest = await pipe.execute()
         return TenantCounts(total, online, int(newest[0][1]) if newest else None)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from api.answers import LedgerFigures, LedgerReason
-from millrace.clock import to_iso
+from millrace.clock import age_ms, to_iso
 
 LEDGER_FILE = "ledger.json"
 # The writer looks every half minute; older than this it does not look any more.
@@ -44,7 +44,7 @@ def _figures(found: dict[str, Any], now_ms: int) -> LedgerFigures:
         state="ok",
         taken_at=to_iso(found["taken_at_ms"]),
         taken_at_ms=found["taken_at_ms"],
-        age_ms=now_ms - found["taken_at_ms"],
+        age_ms=age_ms(found["taken_at_ms"], now_ms),
         accounted=gateways["accounted"],
         direct=gateways["direct"],
         unaccounted=gateways["unaccounted"],

@@ -5,7 +5,7 @@ from pathlib import Path
 from api.answers import LakeFigures, TableFigures
 from catalog.maintenance.budget import AMPLIFICATION, FILES_PER_DAY
 from catalog.maintenance.report import Report, TableReport, read_report
-from millrace.clock import to_iso
+from millrace.clock import age_ms, to_iso
 
 MAINTENANCE_FILE = "maintenance.json"
 # A pass comes each minute; one that has much to do may take some.
@@ -28,7 +28,7 @@ def _figures(report: Report, now_ms: int) -> LakeFigures:
         state="ok",
         taken_at=to_iso(report.at_ms),
         taken_at_ms=report.at_ms,
-        age_ms=now_ms - report.at_ms,
+        age_ms=age_ms(report.at_ms, now_ms),
         files_per_day_budget=FILES_PER_DAY,
         amplification_budget=AMPLIFICATION,
         tables=[_table(name, table) for name, table in report.tables.items()],

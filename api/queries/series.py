@@ -117,7 +117,7 @@ async def gather(
 
 
 async def _panes(reach: Reach, lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
-    question, sought = bare.question, _sought(bare)
+    question, sought = bare.question, _sought(bare, now_ms)
     span = look_back(question) if question.is_counted else question.page
     chosen = plan(_tiers(reach.store, lake, question, sought), span, now_ms)
     reads = (_read(tier, sought, span, question) for tier, span in chosen.parts)
@@ -159,7 +159,7 @@ def _joined(parts: Sequence[Found]) -> dict[Series, Panes]:
     return {name: join([part.panes[name] for part in parts if name in part.panes]) for name in names}
 
 
-def _sought(bare: Gathered) -> Sought:
+def _sought(bare: Gathered, now_ms: int) -> Sought:
     question = bare.question
     metrics = {
         name: bare.metrics[name] or (tuple(sorted(bare.states[name].latest)) if name in bare.states else ())
@@ -170,7 +170,7 @@ def _sought(bare: Gathered) -> Sought:
         (name, metric): (state.latest[metric].time_ms, state.latest[metric].value)
         for name, state in bare.states.items()
         for metric in metrics[name]
-        if metric in state.latest
+        if metric in state.latest and state.latest[metric].time_ms <= now_ms
     }
     return Sought(question.tenant, metrics, any_metric, question.base_ms, question.is_counted, newest)
 
@@ -190,7 +190,9 @@ async def _raw(lake: LakeTier, bare: Gathered, now_ms: int) -> Gathered:
     if not chosen.parts:
         return bare._replace(missing=chosen.missing)
     limit = question.limit or RAW_PAGE
-    rows, stretches = await _at_least(lake, _sought(bare), chosen.parts[0][1], question.skip + limit + 1)
+    rows, stretches = await _at_least(
+        lake, _sought(bare, now_ms), chosen.parts[0][1], question.skip + limit + 1
+    )
     page = rows.slice(question.skip, limit)
     if len(rows) <= question.skip + limit:
         return bare._replace(stretches=stretches, missing=chosen.missing, rows=page)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from api.queries.devices import known_values
 from api.queries.panes import PANE, Panes, combine, combine_from, first_of_each
 from api.queries.series_question import Question
 from api.queries.timerange import UTC
@@ -136,7 +137,7 @@ def series_columns(found: "Gathered", measure: Measure) -> dict[str, dict[str, C
 def _of_device(found: "Gathered", device_id: str, measure: Measure) -> dict[str, Columns]:
     question = found.question
     if found.rows is not None:
-        has, none = _raw_columns(found, device_id), _NO_VALUES
+        has, none = _raw_columns(found, device_id, measure.now_ms), _NO_VALUES
     else:
         own = {metric: panes for (name, metric), panes in found.panes.items() if name == device_id}
         opens = {metric: found.open_from_ms.get((device_id, metric)) for metric in own}
@@ -158,7 +159,7 @@ _NO_VALUES: Columns = {
 }
 
 
-def _raw_columns(found: "Gathered", device_id: str) -> dict[str, Columns]:
+def _raw_columns(found: "Gathered", device_id: str, now_ms: int) -> dict[str, Columns]:
     import pyarrow.compute as pc
 
     from catalog.raw_history import values_by_metric
@@ -175,17 +176,17 @@ def _raw_columns(found: "Gathered", device_id: str) -> dict[str, Columns]:
         }
         for metric, values in values_by_metric(rows, None).items()
     }
-    return columns | dict(_newest_values(found, device_id, columns))
+    return columns | dict(_newest_values(found, device_id, columns, now_ms))
 
 
 def _newest_values(
-    found: "Gathered", device_id: str, columns: dict[str, Columns]
+    found: "Gathered", device_id: str, columns: dict[str, Columns], now_ms: int
 ) -> Iterator[tuple[str, Columns]]:
     """Yield the columns of metrics whose newest reading the lake does not have yet, with it."""
     question = found.question
     if question.as_of is not None or found.gone_on is not None or device_id not in found.states:
         return
-    for metric, newest in found.states[device_id].latest.items():
+    for metric, newest in known_values(found.states[device_id], now_ms).items():
         own = columns.get(metric, _NO_VALUES)
         is_stored = len(own["time_ms"]) and newest.time_ms <= int(own["time_ms"][-1])
         is_asked = not found.metrics[device_id] or metric in found.metrics[device_id]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from api import series_answers as answers
+from api.queries.devices import known_ms
 from api.queries.series import Gathered
 from api.queries.series_points import Columns, Measure, time_texts
 from api.queries.series_question import RAW_MS
@@ -156,7 +157,7 @@ def freshness(found: Gathered, shown: Shown, device_id: str, now_ms: int) -> ans
     times = [columns["time_ms"] for columns in shown[device_id].values()]
     newest_ms = max((int(each[-1]) for each in times if len(each)), default=None)
     state = found.states.get(device_id)
-    seen_ms = state.last_seen_ms if state else None
+    seen_ms = known_ms(state.last_seen_ms, state.received_at_ms, now_ms) if state else None
     return answers.Freshness(
         newest_event_time=None if seen_ms is None else to_iso(seen_ms),
         newest_event_time_ms=seen_ms,

@@ -43,9 +43,9 @@ def test_the_newer_of_index_and_state_counts_when_a_write_lies_between() -> None
     assert state.last_seen_ms == 1_769_860_799_000
 
 
-def described(state: DeviceState) -> Device:
-    said = state_of(PRESENT[b"@state"] if state.presence["since_ms"] else None, state.last_seen_ms, NOW_MS)
-    return describe("demo", KnownDevice(state.last_seen_ms, "d1", said), state, NOW_MS)
+def described(state: DeviceState, now_ms: int = NOW_MS) -> Device:
+    said = state_of(PRESENT[b"@state"] if state.presence["since_ms"] else None, state.last_seen_ms, now_ms)
+    return describe("demo", KnownDevice(state.last_seen_ms, "d1", said), state, now_ms)
 
 
 def test_a_device_of_which_nothing_is_stored_is_unknown() -> None:
@@ -53,11 +53,11 @@ def test_a_device_of_which_nothing_is_stored_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(("age_ms", "online"), [(0, True), (300_000, True), (300_001, False), (-2_000, True)])
-def test_a_device_is_online_for_five_minutes_and_its_freshness_is_signed(age_ms: int, online: bool) -> None:
+def test_a_device_is_online_for_five_minutes_and_its_freshness_never_negative(age_ms: int, online: bool) -> None:
     state = parse_state(NOW_MS - age_ms, {})
     assert state is not None
     device = described(state)
-    assert (device.online, device.freshness_ms) == (online, age_ms)
+    assert (device.online, device.freshness_ms) == (online, max(0, age_ms))
 
 
 PRESENT = STORED | {
@@ -89,6 +89,27 @@ def test_what_the_stream_has_not_said_is_null_and_the_state_by_its_newest_readin
     unknown = (device.since, device.session_start_ms, device.site, device.flapping)
     assert unknown == (None,) * 4
     assert (device.state, device.online) == ("online", True)
+
+
+def test_a_clock_that_runs_ahead_makes_nothing_fresher_than_now_and_no_value_of_the_future() -> None:
+    ahead_ms = NOW_MS + 240_000
+    stored = {
+        b"@event_time": str(ahead_ms).encode(),
+        b"@received_at": str(NOW_MS - 500).encode(),
+        b"temperature_c": f"{ahead_ms} 90.0".encode(),
+        b"humidity_pct": f"{NOW_MS - 500} 40.0".encode(),
+    }
+    state = parse_state(ahead_ms, stored)
+    assert state is not None
+    device = described(state)
+    assert (device.last_seen_ms, device.freshness_ms) == (NOW_MS - 500, 500)
+    assert set(device.metrics) == {"humidity_pct"}
+    later = described(state, ahead_ms)
+    assert (later.last_seen_ms, later.freshness_ms, set(later.metrics)) == (
+        ahead_ms,
+        0,
+        {"humidity_pct", "temperature_c"},
+    )
 
 
 @given(
