@@ -53,7 +53,9 @@ def test_a_device_of_which_nothing_is_stored_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(("age_ms", "online"), [(0, True), (300_000, True), (300_001, False), (-2_000, True)])
-def test_a_device_is_online_for_five_minutes_and_its_freshness_never_negative(age_ms: int, online: bool) -> None:
+def test_a_device_is_online_for_five_minutes_and_its_freshness_never_negative(
+    age_ms: int, online: bool
+) -> None:
     state = parse_state(NOW_MS - age_ms, {})
     assert state is not None
     device = described(state)
