@@ -25,7 +25,8 @@ FixOption = Annotated[
     typer.Option(
         "--fix",
         help="Repeatable, in order: rename:FROM:TO, set:FIELD:JSON, remove:FIELD, scale:FIELD:FACTOR, "
-        "to_number:FIELD, assume_utc:FIELD, or JSON. A field: event_time, metrics.x, location.lat.",
+        "to_number:FIELD, assume_utc:FIELD, assume_zone:FIELD[:ZONE[:earlier|later]], or JSON. "
+        "A field: event_time, metrics.x, location.lat.",
     ),
 ]
 
@@ -119,6 +120,13 @@ def parse_fix(text: str) -> dict[str, Any]:
         return {"fix": name, "field": first, "value" if name == "set" else "factor": _value(second)}
     if name in {"remove", "to_number", "assume_utc"} and rest:
         return {"fix": name, "field": rest}
+    if name == "assume_zone" and first:
+        zone, _, which = second.partition(":")
+        return (
+            {"fix": name, "field": first}
+            | ({"zone": zone} if zone else {})
+            | ({"which": which} if which else {})
+        )
     raise MillraceError(
         f"no fix is written {text!r}", where="--fix", mend="`millrace dead-letters replay --help` lists them."
     )

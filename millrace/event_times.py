@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 # Nothing measured by a connected device is older; epoch seconds taken for milliseconds land in 1970.
 OLDEST_EVENT_MS: Final = 946_684_800_000
+MAX_AHEAD_MS: Final = 5 * 60 * 1000
+# Of a local time that was twice, the later one counts when the reading came so soon after it.
+_PROMPT_MS: Final = 30 * 60 * 1000
 Unit = Literal["seconds", "microseconds", "nanoseconds"]
 FACTOR_TO_MS: Final[dict[Unit, str]] = {"seconds": "1000", "microseconds": "0.001", "nanoseconds": "0.000001"}
 
@@ -81,23 +84,32 @@ class UnreadableTimeError(ValueError):
 
 
 class WrittenTime(NamedTuple):
-    """What a text says: a local time as if it were UTC (ms), the zone it was written in, if it says one."""
+    """What a text says: a local time as if it were UTC (ms), and offset or zone, if it says one.
+
+    `date_only`: it names a day, and `local_ms` is the start of it.
+    """
 
     local_ms: int
     offset_ms: int | None = None
     zone: ZoneInfo | None = None
     leap: bool = False
+    date_only: bool = False
+
+
+def rfc_3339_ms(text: str) -> int | None:
+    """Return the moment of the form most devices write, in a third of the time; None: ask `read_time`."""
+    if not _RFC_3339.fullmatch(text):
+        return None
+    try:
+        return round(datetime.fromisoformat(text.upper()).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        # A leap second or 24:00, or an error for which `read_time` has a sentence.
+        return None
 
 
 def read_time(text: str) -> WrittenTime:
     """Read a date and time; raise UnreadableTimeError saying what is wrong with it."""
     text = text.strip()
-    if _RFC_3339.fullmatch(text):
-        try:
-            moment = datetime.fromisoformat(text.upper())
-            return WrittenTime(round(moment.timestamp() * 1000), 0)
-        except (ValueError, OverflowError):
-            pass  # a leap second or 24:00, which the forms below know, or an error they have a sentence for
     found = next(filter(None, (form.fullmatch(text) for form in _FORMS)), None) if len(text) <= 100 else None
     if found is None:
         raise UnreadableTimeError(f"{text[:40]!r} is no date and time that can be read without guessing")
@@ -119,6 +131,17 @@ def moments(written: WrittenTime, zone: ZoneInfo | None = None) -> tuple[int, ..
     if written.leap and any(moment % _DAY_MS for moment in found):
         raise UnreadableTimeError("a minute has 60 seconds; a leap second is only 23:59:60 in UTC")
     return found
+
+
+def moment_on_arrival(found: tuple[int, ...], arrived_ms: int) -> int | None:
+    """Return which of the moments a time can be is meant, by when it arrived; None when that is a guess.
+
+    Nothing is measured further ahead than clocks may be wrong, and what comes promptly was measured last.
+    """
+    earliest, latest = found[0], found[-1]
+    if earliest == latest or latest > arrived_ms + MAX_AHEAD_MS:
+        return earliest
+    return latest if arrived_ms - latest <= _PROMPT_MS else None
 
 
 def local_moments(local_ms: int, zone: ZoneInfo) -> tuple[int, ...]:
@@ -168,7 +191,7 @@ def _written(parts: dict[str, str]) -> WrittenTime:
     day_ms, leap = _clock_ms(parts)
     local_ms = (_date(parts).toordinal() - _EPOCH_DAY) * _DAY_MS + day_ms
     zone = known_zone(parts["zone"]) if "zone" in parts else None
-    return WrittenTime(local_ms, _said_offset_ms(parts), zone, leap)
+    return WrittenTime(local_ms, _said_offset_ms(parts), zone, leap, "hour" not in parts)
 
 
 def _date(parts: dict[str, str]) -> date:

@@ -1,14 +1,18 @@
 """What is sent when a dead letter is replayed: the same bytes at every attempt, under the same event ids."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-from udfs.dead_letter_fixes import Fix, FixError, Reading, apply_fixes, touches
+from udfs.dead_letter_fixes import Fix, FixError, Reading, apply_fixes, asks_for_zone, touches
 
 # Longer integers are read as floats, as the gateway does: Python refuses to convert very long ones.
 _LONGEST_INT = 20
+_TIMES = ("event_time", "event_time_s")
+# Returns the zone in which a device (tenant, device id) writes local times, or None.
+ZoneOf = Callable[[str, str], ZoneInfo | None]
 
 
 class Refused(NamedTuple):
@@ -29,17 +33,19 @@ class Prepared(NamedTuple):
     readings: tuple[str, ...]
 
 
-def prepare(letter: Refused, fixes: Sequence[Fix], body: Any = None) -> Prepared:
+def prepare(
+    letter: Refused, fixes: Sequence[Fix], body: Any = None, zone_of: ZoneOf | None = None
+) -> Prepared:
     """Return what to send; raise FixError when that needs a decision a person has to make.
 
     `body` is a corrected message that takes the place of the original one. What the address or the
     moment of arrival said (device, event time) is written into the message, for neither is the same
-    at a replay.
+    at a replay. `zone_of` finds the zone of a device for a fix that needs it.
     """
     value = body if body is not None else _parse(letter)
     elements = value if isinstance(value, list) else [value]
     chosen = body is not None or any(touches(fix, "device_id") for fix in fixes)
-    named = [_complete(letter, _fixed(element, fixes), chosen) for element in elements]
+    named = [_complete(letter, _fixed(letter, element, fixes, zone_of), chosen) for element in elements]
     _name_events(letter, named, many=isinstance(value, list))
     payload = json.dumps(named if isinstance(value, list) else named[0], separators=(",", ":"))
     readings = (f"{letter.tenant}/{reading['device_id']}/{reading['event_id']}" for reading in named)
@@ -74,10 +80,13 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_INT else float(digits)
 
 
-def _fixed(element: Any, fixes: Sequence[Fix]) -> Reading:
+def _fixed(letter: Refused, element: Any, fixes: Sequence[Fix], zone_of: ZoneOf | None) -> Reading:
     if not isinstance(element, dict):
         raise FixError("the message is no object or array of objects: send a corrected body")
-    return apply_fixes(element, fixes)
+    zone = None
+    if zone_of is not None and any(map(asks_for_zone, fixes)):
+        zone = zone_of(letter.tenant, str(element.get("device_id") or letter.device_id or ""))
+    return apply_fixes(element, fixes, zone)
 
 
 def _complete(letter: Refused, reading: Reading, chosen: bool) -> Reading:
@@ -90,11 +99,10 @@ def _complete(letter: Refused, reading: Reading, chosen: bool) -> Reading:
         )
     if device_id is None:
         raise FixError("nothing says which device spoke: set device_id")
-    time = reading.get("event_time")
-    return reading | {
-        "device_id": device_id,
-        "event_time": letter.received_at_ms if time is None else time,
-    }
+    named = reading | {"device_id": device_id}
+    if all(reading.get(field) is None for field in _TIMES):
+        named["event_time"] = letter.received_at_ms
+    return named
 
 
 def _name_events(letter: Refused, readings: list[Reading], *, many: bool) -> None:
@@ -110,6 +118,6 @@ def _event_id(letter: Refused) -> str:
         original = read_json(letter.original)
     except FixError:
         original = None
-    if isinstance(original, dict) and original.get("event_time") is not None:
+    if isinstance(original, dict) and any(original.get(field) is not None for field in _TIMES):
         return blake2b(letter.original.strip(), digest_size=16).hexdigest()
     return f"dead-letter-{letter.dead_letter_id}"

@@ -57,9 +57,36 @@ _ADVICE = {
         "The sensor gave no value: replay with `remove` of that metric to keep the others.",
     ),
     "bad_event_time": Advice(
-        "`event_time` is neither epoch milliseconds nor RFC 3339 with an offset, or before the year 2000.",
-        "Epoch seconds: replay with `scale` by 1000. No offset: `assume_utc`. A wrong clock: `remove` it,"
-        " and the time the gateway got the message is taken.",
+        "`event_time` is neither epoch milliseconds nor a date and time, or before the year 2000.",
+        "`detail` says what is wrong. A wrong clock: replay with `remove:event_time`, and the time the"
+        " gateway got the message is taken; or with `set` when the true time is known.",
+    ),
+    "event_time_in_seconds": Advice(
+        "`event_time` looks like seconds; it is in milliseconds.",
+        "Replay with `--fix scale:event_time:1000`. Let the device send milliseconds, or `event_time_s`.",
+    ),
+    "event_time_in_microseconds": Advice(
+        "`event_time` looks like microseconds; it is in milliseconds.",
+        "Replay with `--fix scale:event_time:0.001`. Let the device send milliseconds.",
+    ),
+    "event_time_in_nanoseconds": Advice(
+        "`event_time` looks like nanoseconds; it is in milliseconds.",
+        "Replay with `--fix scale:event_time:0.000001`. Let the device send milliseconds.",
+    ),
+    "local_event_time": Advice(
+        "`event_time` is a local time without an offset, and no time zone is set that says how to read it.",
+        "Set `timezone` of the device, its site or its tenant (`millrace devices timezone`), then replay with"
+        " `--fix assume_zone:event_time`; or name a zone: `--fix assume_zone:event_time:Europe/Berlin`.",
+    ),
+    "ambiguous_event_time": Advice(
+        "`event_time` is a local time of the hour that comes twice when summer time ends.",
+        "Replay with `--fix assume_zone:event_time:ZONE:earlier` or `:later`; `detail` names both moments."
+        " Let the device send UTC or its offset.",
+    ),
+    "skipped_event_time": Advice(
+        "`event_time` is a local time of the hour that is left out when summer time begins.",
+        "The device's clock did not go forward: replay with `--fix assume_zone:event_time:ZONE:earlier`"
+        " (read by the offset from before the change), or `set` the true time.",
     ),
     "future_event_time": Advice(
         "`event_time` lies further ahead of the gateway's clock than allowed: the device's clock is wrong.",

@@ -17,6 +17,14 @@ class Fault(NamedTuple):
     detail: str
 
 
+class Refused(Exception):  # noqa: N818 - bad input is an ordinary answer here, not an error
+    """Ends the reading of an element; `fault` says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
 def diagnose(element: bytes, why: str) -> Fault:
     """Return the first fault of an element the typed decoder refused; `why` is that decoder's word."""
     try:
@@ -35,7 +43,7 @@ def diagnose(element: bytes, why: str) -> Fault:
 def _faults(value: dict[str, Any]) -> Iterator[Fault]:
     yield from _unknown_fields(value)
     yield from _identity(value)
-    yield from _event_time(value.get("event_time"))
+    yield from _event_time(value)
     yield from _metrics(value)
     yield from _location(value.get("location"))
     yield from _attributes(value.get("attributes"))
@@ -56,9 +64,12 @@ def _identity(value: dict[str, Any]) -> Iterator[Fault]:
         yield Fault(Reason.BAD_EVENT_ID, _short(event_id))
 
 
-def _event_time(value: Any) -> Iterator[Fault]:
-    if isinstance(value, bool) or not isinstance(value, int | str | None):
-        yield Fault(Reason.BAD_EVENT_TIME, _short(value))
+def _event_time(value: dict[str, Any]) -> Iterator[Fault]:
+    time, seconds = value.get("event_time"), value.get("event_time_s")
+    if not (time is None or isinstance(time, str) or _is_finite(time)):
+        yield Fault(Reason.BAD_EVENT_TIME, _short(time))
+    if not (seconds is None or _is_finite(seconds)):
+        yield Fault(Reason.BAD_EVENT_TIME, f"event_time_s: {_short(seconds)}")
 
 
 def _metrics(value: dict[str, Any]) -> Iterator[Fault]:
@@ -117,6 +128,10 @@ def _on_conflict(value: Any) -> Iterator[Fault]:
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
 
 
 def _kind(value: Any) -> str:

@@ -11,9 +11,6 @@ MAX_METRICS = 256
 MAX_ATTRIBUTES = 64
 MAX_TEXT_CHARS = 1024
 MAX_EVENT_ID_CHARS = 128
-MAX_AHEAD_MS = 5 * 60 * 1000
-# Nothing measured by a connected device is older; epoch seconds taken for milliseconds land in 1970.
-OLDEST_EVENT_MS = 946_684_800_000
 
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z"
 _METRIC_NAME = r"^[A-Za-z][A-Za-z0-9_.:-]{0,63}\Z"
@@ -41,7 +38,7 @@ class EdgeLocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EdgeReading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One reading as a device sends it; `event_time` is epoch milliseconds or RFC 3339.
+    """One reading as a device sends it: `event_time` in epoch milliseconds or as text, or `event_time_s`.
 
     `on_conflict` says what counts when the device has another value for the same time and metric; by default
     both do.
@@ -50,7 +47,8 @@ class EdgeReading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Metrics
     device_id: Annotated[str, Meta(pattern=_ID)] | None = None
     event_id: Annotated[str, Meta(pattern=_EVENT_ID)] | None = None
-    event_time: int | str | None = None
+    event_time: int | float | str | None = None
+    event_time_s: int | float | None = None
     location: EdgeLocation | None = None
     attributes: Attributes | None = None
     on_conflict: OnConflict | None = None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ingest.gateway.account import Account
 from ingest.gateway.dead_letter import TOPIC as DEAD_LETTERS
 from ingest.gateway.dead_letter import dead_letter_key, encode_dead_letter
+from ingest.gateway.event_time import ZoneOf, no_zone
 from ingest.gateway.metrics import GatewayMetrics
 from ingest.gateway.normalise import Envelope, Rejection, normalise
 from ingest.gateway.producer import Log
@@ -46,17 +47,26 @@ class Intake:
     """Takes payloads for one protocol; the protocol acknowledges when a delivery is stored."""
 
     def __init__(
-        self, log: Log, metrics: GatewayMetrics, clock: Callable[[], int], account: Account | None = None
+        self,
+        log: Log,
+        metrics: GatewayMetrics,
+        clock: Callable[[], int],
+        account: Account | None = None,
+        zone_of: ZoneOf = no_zone,
     ) -> None:
         self.log = log
         self.now_ms = clock
         self._metrics = metrics
         self._account = account
+        self._zone_of = zone_of
+
+    def judge(self, payload: bytes, envelope: Envelope) -> Parts:
+        """Validate a payload and hand nothing to the log."""
+        return normalise(payload, envelope, envelope.received_at, self._zone_of)
 
     def take(self, payload: bytes, envelope: Envelope, done: OnDone) -> Delivery:
         """Validate a payload and hand all of it to the log, good and bad."""
-        parts = normalise(payload, envelope, envelope.received_at)
-        return self.deliver(parts, len(payload), envelope, done)
+        return self.deliver(self.judge(payload, envelope), len(payload), envelope, done)
 
     def deliver(self, parts: Parts, size_bytes: int, envelope: Envelope, done: OnDone) -> Delivery:
         """Hand readings and rejections to the log; never returns with one of them dropped."""

@@ -26,7 +26,16 @@ class Reason(StrEnum):
     BAD_METRIC_NAME = "bad_metric_name", "a metric name outside the allowed characters or length"
     UNKNOWN_METRIC_TYPE = "unknown_metric_type", "a metric value that is not a number"
     NOT_FINITE = "not_finite", "NaN, an infinity, or a number a double cannot hold"
-    BAD_EVENT_TIME = "bad_event_time", "neither epoch milliseconds nor RFC 3339, or before the year 2000"
+    BAD_EVENT_TIME = (
+        "bad_event_time",
+        "neither epoch milliseconds nor a date and time, or before the year 2000",
+    )
+    EVENT_TIME_IN_SECONDS = "event_time_in_seconds", "looks like seconds, and not milliseconds"
+    EVENT_TIME_IN_MICROSECONDS = "event_time_in_microseconds", "looks like microseconds, and not milliseconds"
+    EVENT_TIME_IN_NANOSECONDS = "event_time_in_nanoseconds", "looks like nanoseconds, and not milliseconds"
+    LOCAL_EVENT_TIME = "local_event_time", "a local time without an offset, of a device whose zone is not set"
+    AMBIGUOUS_EVENT_TIME = "ambiguous_event_time", "a local time that the clocks of its zone showed twice"
+    SKIPPED_EVENT_TIME = "skipped_event_time", "a local time that the clocks of its zone skipped"
     FUTURE_EVENT_TIME = "future_event_time", "further ahead of the gateway's clock than allowed"
     BAD_EVENT_ID = "bad_event_id", "an event id that is empty, too long or no plain text"
     MISSING_DEVICE_ID = "missing_device_id", "neither address nor payload says which device spoke"

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from ingest.gateway.body import read_body
 from ingest.gateway.intake import Delivery, Intake, Parts
-from ingest.gateway.normalise import Envelope, Rejection, normalise
+from ingest.gateway.normalise import Envelope, Rejection
 from ingest.gateway.protocol import Protocol
 from ingest.gateway.reasons import Reason
 from millrace.secrets import Secrets, load_secrets
@@ -83,11 +83,7 @@ class HttpGateway:
 
     async def _judge(self, payload: bytes | Rejection, tenant: str) -> Response:
         envelope = self._envelope(tenant)
-        found: Parts = (
-            [payload]
-            if isinstance(payload, Rejection)
-            else normalise(payload, envelope, envelope.received_at)
-        )
+        found: Parts = [payload] if isinstance(payload, Rejection) else self._intake.judge(payload, envelope)
         rejections = [part for part in found if isinstance(part, Rejection)]
         return verdict(len(found) - len(rejections), rejections)
 

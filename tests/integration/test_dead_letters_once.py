@@ -58,10 +58,10 @@ def test_letters_are_found_by_reason_device_source_and_time(services: Refusals, 
         parameters = {"from": to_iso(before_ms)} | parameters
         return [letter["reason"] for letter in ask(api, "GET", "", params=parameters)["dead_letters"]]
 
-    everything = ["not_utf8", "bad_event_time", "not_finite", "empty_metrics"]
+    everything = ["not_utf8", "event_time_in_seconds", "not_finite", "empty_metrics"]
     assert sorted(reasons()) == sorted(everything)
     assert reasons(reason="not_finite") == ["not_finite"]
-    assert reasons(device="find-2") == ["bad_event_time"]
+    assert reasons(device="find-2") == ["event_time_in_seconds"]
     assert reasons(source="mqtt") == reasons(to=to_iso(before_ms + 1)) == []
     assert reasons(device="find-1' OR 'a' = 'a") == []
     summary = ask(api, "GET", "/summary", params={"from": to_iso(before_ms)})
@@ -262,7 +262,7 @@ def test_a_selection_is_replayed_page_by_page_each_letter_once(services: Refusal
             % (number, 1_767_225_600 + number)
         )
     to_ms = {"fix": "scale", "field": "event_time", "factor": 1000}
-    selection = {"filter": {"device": "many", "reason": "bad_event_time"}, "fixes": [to_ms]}
+    selection = {"filter": {"device": "many", "reason": "event_time_in_seconds"}, "fixes": [to_ms]}
     first = ask(api, "POST", "/replay", json=selection, params={"limit": 3})
     assert first["counts"] == {"accepted": 3}
     rest = ask(api, "POST", "/replay", json=selection, params={"limit": 3, "cursor": first["next_cursor"]})

@@ -28,6 +28,11 @@ FIX: TypeAdapter[Fix] = TypeAdapter(Fix)
         ("scale:event_time:1000", {"fix": "scale", "field": "event_time", "factor": 1000}),
         ("to_number:metrics.a:b", {"fix": "to_number", "field": "metrics.a:b"}),
         ("assume_utc:event_time", {"fix": "assume_utc", "field": "event_time"}),
+        ("assume_zone:event_time", {"fix": "assume_zone", "field": "event_time"}),
+        (
+            "assume_zone:event_time:Europe/Berlin:later",
+            {"fix": "assume_zone", "field": "event_time", "zone": "Europe/Berlin", "which": "later"},
+        ),
         ('{"fix": "remove", "field": "metrics.a:b"}', {"fix": "remove", "field": "metrics.a:b"}),
     ],
 )

@@ -84,6 +84,36 @@ GIVEN_EXPECT: dict[str, tuple[Message, list[Message], Message]] = {
         [fix("assume_utc")],
         {"event_time": "2026-01-01T00:00:00Z"},
     ),
+    "a local time is read by a zone": (
+        {"event_time": "2026-07-01 12:00"},
+        [fix("assume_zone", zone="Europe/Berlin")],
+        {"event_time": "2026-07-01T10:00:00Z"},
+    ),
+    "of a repeated hour the earlier": (
+        {"event_time": "2026-10-25T02:30:00"},
+        [fix("assume_zone", zone="Europe/Berlin", which="earlier")],
+        {"event_time": "2026-10-25T00:30:00Z"},
+    ),
+    "of a repeated hour the later": (
+        {"event_time": "2026-10-25T02:30:00"},
+        [fix("assume_zone", zone="Europe/Berlin", which="later")],
+        {"event_time": "2026-10-25T01:30:00Z"},
+    ),
+    "a skipped hour by the offset from before": (
+        {"event_time": "2026-03-29T02:30:00"},
+        [fix("assume_zone", zone="Europe/Berlin", which="earlier")],
+        {"event_time": "2026-03-29T01:30:00Z"},
+    ),
+    "a time of a known moment is no matter of zones": (
+        {"event_time": "2026-03-29T02:30:00+0200"},
+        [fix("assume_zone", zone="Europe/Berlin")],
+        {"event_time": "2026-03-29T02:30:00+0200"},
+    ),
+    "nanoseconds become milliseconds": (
+        {"event_time": 1_767_225_600_123_456_789},
+        [fix("scale", field="event_time", factor=0.000001)],
+        {"event_time": 1_767_225_600_123},
+    ),
     "a time with an offset stays": (
         {"event_time": "2026-01-01T00:00:00+02:00"},
         [fix("assume_utc", field="event_time")],
@@ -126,6 +156,21 @@ GIVEN_REFUSED: dict[str, tuple[Message, list[Message], str]] = {
         {"metrics": [1]},
         [fix("set", field="metrics.a", value=1)],
         "metrics is no object",
+    ),
+    "a repeated hour needs a decision": (
+        {"event_time": "2026-10-25T02:30:00"},
+        [fix("assume_zone", zone="Europe/Berlin")],
+        r"earlier \(2026-10-25T00:30:00Z\) or later \(2026-10-25T01:30:00Z\)",
+    ),
+    "a skipped hour needs a decision": (
+        {"event_time": "2026-03-29T02:30:00"},
+        [fix("assume_zone", zone="Europe/Berlin")],
+        r"earlier \(2026-03-29T01:30:00Z\) or later \(2026-03-29T00:30:00Z\)",
+    ),
+    "without a zone nothing is assumed": (
+        {"event_time": "2026-03-29T12:30:00"},
+        [fix("assume_zone")],
+        "no time zone is set",
     ),
     "a date alone is no moment": ({"event_time": "2026-01-01"}, [fix("assume_utc")], "no date and time"),
 }

@@ -59,9 +59,42 @@ MENDED: dict[Reason, tuple[bytes, str | None, Any]] = {
         [{"fix": "remove", "field": "metrics.a"}],
     ),
     Reason.BAD_EVENT_TIME: (
-        b'{"event_time": 1767225600, "metrics": {"a": 1}}',
+        b'{"event_time": "1767225600", "metrics": {"a": 1}}',
+        "d1",
+        [
+            {"fix": "to_number", "field": "event_time"},
+            {"fix": "scale", "field": "event_time", "factor": 1000},
+        ],
+    ),
+    Reason.EVENT_TIME_IN_SECONDS: (
+        b'{"event_time": 1767225600.25, "metrics": {"a": 1}}',
         "d1",
         [{"fix": "scale", "field": "event_time", "factor": 1000}],
+    ),
+    Reason.EVENT_TIME_IN_MICROSECONDS: (
+        b'{"event_time": 1767225600250000, "metrics": {"a": 1}}',
+        "d1",
+        [{"fix": "scale", "field": "event_time", "factor": 0.001}],
+    ),
+    Reason.EVENT_TIME_IN_NANOSECONDS: (
+        b'{"event_time": 1767225600250000000, "metrics": {"a": 1}}',
+        "d1",
+        [{"fix": "scale", "field": "event_time", "factor": 0.000001}],
+    ),
+    Reason.LOCAL_EVENT_TIME: (
+        b'{"event_time": "2026-01-01T00:00:00", "metrics": {"a": 1}}',
+        "d1",
+        [{"fix": "assume_zone", "zone": "Europe/Berlin"}],
+    ),
+    Reason.AMBIGUOUS_EVENT_TIME: (
+        b'{"event_time": "2025-10-26T02:30:00[Europe/Berlin]", "metrics": {"a": 1}}',
+        "d1",
+        [{"fix": "assume_zone", "zone": "Europe/Berlin", "which": "later"}],
+    ),
+    Reason.SKIPPED_EVENT_TIME: (
+        b'{"event_time": "2025-03-30T02:30:00[Europe/Berlin]", "metrics": {"a": 1}}',
+        "d1",
+        [{"fix": "assume_zone", "zone": "Europe/Berlin", "which": "earlier"}],
     ),
     Reason.FUTURE_EVENT_TIME: (
         b'{"event_time": 1867225600000, "metrics": {"a": 1}}',

@@ -73,7 +73,7 @@ def take(log: MemoryLog, payload: bytes) -> tuple[Delivery, list[Delivery], Gate
 def test_a_delivery_is_stored_only_when_its_last_part_is() -> None:
     log = MemoryLog()
     delivery, done, _ = take(log, b"[" + GOOD + b"," + BAD + b"]")
-    assert log.kept == [("telemetry", b"demo/d1"), ("telemetry.dead-letter", None)]
+    assert log.kept == [("telemetry", b"demo/d1"), ("telemetry.dead-letter", b"demo/d1")]
     log.answer_next()
     assert (delivery.stored, done) == (False, [])
     log.answer_next()

@@ -1,15 +1,21 @@
 """What becomes a reading, what is refused, and with which bytes."""
 
 import json
+import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.gateway.edge import MAX_AHEAD_MS, MAX_PAYLOAD_BYTES
+from ingest.gateway.edge import MAX_PAYLOAD_BYTES
+from ingest.gateway.event_time import ZonesUnknownError
 from ingest.gateway.normalise import Envelope, Rejection, normalise
 from ingest.gateway.reasons import Reason
+from millrace.clock import from_iso, to_iso
+from millrace.event_times import MAX_AHEAD_MS
 from millrace.reading import Location, Reading
 
 pytestmark = pytest.mark.gateway
@@ -76,6 +82,115 @@ def test_without_event_time_the_moment_of_receiving_stands() -> None:
 )
 def test_a_time_as_text_is_read_with_its_offset(text: str, time_ms: int) -> None:
     assert one(payload(event_time=text)).event_time == time_ms
+
+
+@pytest.mark.parametrize(
+    ("event_time", "reason", "said"),
+    [
+        (NOW_MS // 1000, Reason.EVENT_TIME_IN_SECONDS, "looks like seconds"),
+        (NOW_MS / 1000 + 0.5, Reason.EVENT_TIME_IN_SECONDS, "multiply by 1000"),
+        (NOW_MS * 1000 + 1, Reason.EVENT_TIME_IN_MICROSECONDS, "looks like microseconds"),
+        (NOW_MS * 1_000_000 + 1, Reason.EVENT_TIME_IN_NANOSECONDS, "looks like nanoseconds"),
+        (str(NOW_MS // 1000), Reason.BAD_EVENT_TIME, "looks like seconds.*to_number"),
+        (NOW_MS + 0.5, Reason.BAD_EVENT_TIME, "no whole number"),
+        (-NOW_MS, Reason.BAD_EVENT_TIME, "before the year 2000"),
+        (10**18 + 10**300, Reason.FUTURE_EVENT_TIME, "ahead of"),
+        (2**63, Reason.FUTURE_EVENT_TIME, "ahead of"),
+        (-(2**70), Reason.BAD_EVENT_TIME, "before the year 2000"),
+        (1e300, Reason.FUTURE_EVENT_TIME, "ahead of"),
+        ("9" * 29, Reason.FUTURE_EVENT_TIME, "ahead of"),
+        ("2026-01-01T00:00:00", Reason.LOCAL_EVENT_TIME, "no zone is set"),
+        ("\u0000", Reason.BAD_EVENT_TIME, "."),
+    ],
+)
+def test_a_time_that_is_none_is_refused_and_its_unit_is_named(
+    event_time: Any, reason: Reason, said: str
+) -> None:
+    rejection = refused(payload(event_time=event_time))
+    assert rejection.reason is reason, rejection
+    assert re.search(said, rejection.detail)
+
+
+def test_a_field_that_says_seconds_takes_them_with_a_fraction() -> None:
+    assert one(payload(event_time_s=NOW_MS // 1000 - 1)).event_time == NOW_MS - 1000
+    assert one(payload(event_time_s=NOW_MS / 1000 - 0.75)).event_time == NOW_MS - 750
+    assert one(payload(event_time=float(NOW_MS))).event_time == NOW_MS
+    assert one(payload(event_time=str(NOW_MS))).event_time == NOW_MS
+    assert refused(payload(event_time_s=NOW_MS)).reason is Reason.BAD_EVENT_TIME
+    raw = payload(event_time_s=NOW_MS // 1000)
+    assert one(raw).event_id == one(raw).event_id
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "arrived", "expected"),
+    [
+        ("2026-07-01T12:00:00", "2026-07-01T10:00:01Z", "2026-07-01T10:00:00.000Z"),
+        ("2026-10-25T02:30:00", "2026-10-25T00:30:05Z", "2026-10-25T00:30:00.000Z"),
+        ("2026-10-25T02:30:00", "2026-10-25T01:30:05Z", "2026-10-25T01:30:00.000Z"),
+        ("2026-10-25T02:59:59", "2026-10-25T01:29:59Z", "2026-10-25T00:59:59.000Z"),
+        ("2026-10-25T02:30:00", "2026-10-25T09:00:00Z", Reason.AMBIGUOUS_EVENT_TIME),
+        ("2026-03-29T02:30:00", "2026-03-29T01:30:00Z", Reason.SKIPPED_EVENT_TIME),
+    ],
+)
+def test_a_local_time_is_read_by_the_zone_of_its_device_and_its_arrival(
+    text: str, arrived: str, expected: Any
+) -> None:
+    arrived_ms = from_iso(arrived)
+    envelope = msgspec.structs.replace(MQTT, received_at=arrived_ms)
+    asked: list[tuple[str, str]] = []
+
+    def zone_of(tenant: str, device_id: str) -> ZoneInfo:
+        asked.append((tenant, device_id))
+        return BERLIN
+
+    (found,) = normalise(payload(event_time=text), envelope, arrived_ms, zone_of)
+    assert (to_iso(found.event_time) if isinstance(found, Reading) else found.reason) == expected
+    assert set(asked) == {("demo", "d1")}
+
+
+def test_an_hour_that_was_twice_names_both_moments() -> None:
+    late_ms = from_iso("2026-10-25T09:00:00Z")
+    raw = payload(event_time="2026-10-25T02:30:00")
+    (found,) = normalise(raw, msgspec.structs.replace(HTTP, received_at=late_ms), late_ms, lambda *_: BERLIN)
+    assert isinstance(found, Rejection)
+    assert "2026-10-25T00:30:00.000Z or 2026-10-25T01:30:00.000Z" in found.detail
+
+
+def test_while_nobody_knows_the_zones_a_local_time_waits_as_a_dead_letter() -> None:
+    def unknown(_tenant: str, _device_id: str) -> ZoneInfo:
+        raise ZonesUnknownError("the registry was not read yet")
+
+    (found,) = normalise(payload(event_time="2026-01-01T00:00:00"), HTTP, NOW_MS, unknown)
+    assert isinstance(found, Rejection)
+    assert (found.reason, "not read yet" in found.detail) == (Reason.LOCAL_EVENT_TIME, True)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"device_id":"d9","metrics":{"a":"hot"}}',
+        b'{"device_id":"d9","metrics":{"a b":1}}',
+        b'{"device_id":"d9","metrics":{"a":1},"colour":1}',
+        b'{"device_id":"d9","metrics":{"a":1},"location":{"lat":99,"lon":1}}',
+        b'{"device_id":"d9","metrics":{"a":NaN}}',
+        b'{"device_id":"d9","metrics":{"a":1},"attributes":{"x":"\xff"}}',
+        b'{"device_id":"d9","metrics":{"a":1},"event_time":"yesterday"}',
+        b'{"device_id":"d9","metrics":{},"event_id":7}',
+    ],
+)
+def test_a_refused_reading_knows_its_device_alone_and_in_a_batch(bad: bytes) -> None:
+    assert refused(bad).device_id == "d9"
+    _, rejection = normalise(b"[" + payload() + b"," + bad + b"]", HTTP, NOW_MS)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.device_id, rejection.original) == ("d9", bad)
+
+
+@pytest.mark.parametrize("name", ["7", "null", '"a/b"', '""', '["d9"]'])
+def test_a_device_that_is_no_name_is_nobody(name: str) -> None:
+    assert refused(b'{"device_id":%s,"metrics":{"a":"hot"}}' % name.encode()).device_id is None
 
 
 @pytest.mark.parametrize(("ahead_ms", "taken"), [(MAX_AHEAD_MS, True), (MAX_AHEAD_MS + 1, False)])
