@@ -1,4 +1,4 @@
-"""Twenty ways a device gets a message wrong over MQTT, each with the reason the gateway must give.
+"""Two dozen ways a device gets a message wrong over MQTT, each with the reason the gateway must give.
 
 The reasons MQTT cannot bring about are left out: the address always names a device, no payload says
 gzip, and the broker's access rules refuse other topics.
@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 _LARGEST_PAYLOAD_BYTES = 256 * 1024
 _MOST_METRICS = 256
 _YEAR_2100_MS = 4_102_444_800_000
-_YEAR_1970_MS = 1_000_000_000
+_YEAR_1970_MS = 5_000
+_2026_S = 1_767_225_600
+
+
+_ZONE = "[Europe/Berlin]"
 
 
 class Kind(NamedTuple):
@@ -74,6 +78,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("not_finite", "not_finite", _metrics(temperature_c=float("nan"))),
     Kind("not_finite--too-large", "not_finite", _huge_number),
     Kind("bad_event_time", "bad_event_time", _with(event_time=_YEAR_1970_MS)),
+    Kind("event_time_in_seconds", "event_time_in_seconds", _with(event_time=_2026_S)),
+    Kind("event_time_in_microseconds", "event_time_in_microseconds", _with(event_time=_2026_S * 1_000_000)),
+    Kind("event_time_in_nanoseconds", "event_time_in_nanoseconds", _with(event_time=_2026_S * 1_000_000_000)),
+    Kind("local_event_time", "local_event_time", _with(event_time="2026-01-01T00:00:00")),
+    Kind("ambiguous_event_time", "ambiguous_event_time", _with(event_time=f"2025-10-26T02:30:00{_ZONE}")),
+    Kind("skipped_event_time", "skipped_event_time", _with(event_time=f"2025-03-30T02:30:00{_ZONE}")),
     Kind("future_event_time", "future_event_time", _with(event_time=_YEAR_2100_MS)),
     Kind("bad_event_id", "bad_event_id", lambda body: _with(event_id=body["event_id"] + "\n")(body)),
     Kind("bad_device_id", "bad_device_id", _with(device_id="no/such device")),

@@ -132,6 +132,53 @@ def list_sites(tenant: Tenant = None, as_json: AsJson = False) -> None:
 
 
 @devices.command()
+def timezone(
+    zone: Annotated[str | None, typer.Argument(help="Such as Europe/Berlin; without it, shows it.")] = None,
+    device: Annotated[str | None, typer.Option(help="Only of this device.")] = None,
+    site: Annotated[str | None, typer.Option(help="Of the devices of this site that have none.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take it away.")] = False,
+    tenant: Tenant = None,
+) -> None:
+    """Set in which zone a device, a site or the whole tenant writes local times without an offset."""
+    from millrace.event_times import known_zone
+
+    if (device and site) or (zone and clear):
+        raise MillraceError("that is two things at once", mend="Give --device or --site, a zone or --clear.")
+    try:
+        name = known_zone(zone).key if zone else None
+    except ValueError as error:
+        raise MillraceError(str(error), where="ZONE") from None
+    with _registry(tenant) as registry:
+        if zone or clear:
+            _set_timezone(registry, device, site, name)
+        typer.echo(_timezone(registry, device, site) or "none")
+
+
+def _set_timezone(registry: "Registry", device: str | None, site: str | None, name: str | None) -> None:
+    from catalog.registry_entries import TenantSettings
+
+    if not device and not site:
+        registry.put_tenant(TenantSettings(timezone=name))
+    elif not registry.set_timezone("device" if device else "site", device or site or "", name):
+        raise _no_such(device, site)
+
+
+def _timezone(registry: "Registry", device: str | None, site: str | None) -> str | None:
+    if not device and not site:
+        return registry.tenant_settings().timezone
+    row = registry.get("device" if device else "site", device or site or "")
+    if row is None:
+        raise _no_such(device, site)
+    return None if row["timezone"] is None else str(row["timezone"])
+
+
+def _no_such(device: str | None, site: str | None) -> MillraceError:
+    kind, name = ("device", device) if device else ("site", site)
+    mend = "`millrace devices list` and `millrace devices sites` show them."
+    return MillraceError(f"the registry has no {kind} {name!r}", where=f"--{kind}", mend=mend)
+
+
+@devices.command()
 def maintenance(
     device: Annotated[str | None, typer.Option(help="The device that may be silent.")] = None,
     site: Annotated[str | None, typer.Option(help="The site whose devices may be silent.")] = None,

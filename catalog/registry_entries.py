@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from millrace.event_times import known_zone
 from millrace.unregistered import DEFAULT_PROFILE
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"
@@ -28,6 +29,18 @@ Seconds = Annotated[int, Field(gt=0, le=366 * 86_400)]
 # The stream looks at silence no finer.
 LEAST_OFFLINE_AFTER_S = 10
 Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+def _is_zone(name: str) -> str:
+    return known_zone(name).key
+
+
+TimeZone = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$", examples=["Europe/Berlin"]),
+    AfterValidator(_is_zone),
+]
+_ZONE_ABOUT = "By which local times without an offset are read; null: "
 
 
 class Entry(BaseModel):
@@ -49,6 +62,7 @@ class DeviceSettings(Entry):
     tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = Field(
         default=(), max_length=32, description="What rules may name in their scope; kept sorted, each once."
     )
+    timezone: TimeZone | None = Field(default=None, description=f"{_ZONE_ABOUT}the site's.")
     about: Text = ""
 
     @model_validator(mode="before")
@@ -142,6 +156,7 @@ class SiteSettings(Entry):
     about: Text = ""
     lat: Annotated[float, Field(ge=-90, le=90)] | None = None
     lon: Annotated[float, Field(ge=-180, le=180)] | None = None
+    timezone: TimeZone | None = Field(default=None, description=f"{_ZONE_ABOUT}the tenant's.")
 
     @model_validator(mode="after")
     def _is_a_place(self) -> Self:
@@ -155,6 +170,18 @@ class SiteEntry(SiteSettings):
 
     site: Name
     tenant: Tenant | None = None
+
+
+class TenantSettings(Entry):
+    """What is configured of a tenant."""
+
+    timezone: TimeZone | None = Field(default=None, description=f"{_ZONE_ABOUT}the stack's setting.")
+
+
+class TenantEntry(TenantSettings):
+    """One tenant."""
+
+    tenant: Tenant
 
 
 class MaintenanceEntry(Entry):
@@ -183,6 +210,7 @@ class RegistryFile(Entry):
     sites: list[SiteEntry] = []
     devices: list[DeviceEntry] = []
     maintenance: list[MaintenanceEntry] = []
+    tenants: list[TenantEntry] = []
 
     @model_validator(mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from catalog.registry_entries import (
     ProfileSettings,
     RegistryFile,
     SiteSettings,
+    TenantSettings,
 )
 from catalog.statements import statements
 from millrace.errors import MillraceError
@@ -42,6 +43,7 @@ class Imported(NamedTuple):
     sites: int
     devices: int
     maintenance: int
+    tenants: int = 0
 
 
 class Registry:
@@ -126,6 +128,19 @@ class Registry:
         """Set a site."""
         return bool(self._write("put_site", site=site, **_own(settings, SiteSettings)))
 
+    def tenant_settings(self) -> TenantSettings:
+        """Return what is configured of the tenant."""
+        row = next(iter(self._rows("get_tenant")), None)
+        return TenantSettings(timezone=row["timezone"] if row else None)
+
+    def put_tenant(self, settings: TenantSettings) -> bool:
+        """Set what is configured of the tenant."""
+        return bool(self._write("put_tenant", timezone=settings.timezone))
+
+    def set_timezone(self, kind: Literal["device", "site"], name: str, timezone: str | None) -> bool:
+        """Set the zone of one device or site and nothing else; False when there is none of the name."""
+        return bool(self._write(f"set_{kind}_timezone", **{_KEY[kind]: name}, timezone=timezone))
+
     def add_maintenance(self, entry: MaintenanceEntry) -> tuple[int, bool]:
         """Add a window and return its number, and whether it is new; the same window again is the same.
 
@@ -184,6 +199,7 @@ def import_file(connection: Connection, file: RegistryFile, tenant: str) -> Impo
             sites=sum(of(entry).put_site(entry.site, entry) for entry in file.sites),
             devices=shared.put_devices(file.devices),
             maintenance=sum(of(entry).add_maintenance(entry)[1] for entry in file.maintenance),
+            tenants=sum(of(entry).put_tenant(entry) for entry in file.tenants),
         )
 
 
@@ -194,7 +210,12 @@ def export_file(registry: Registry, now_ms: int) -> Row:
         "sites": [_written(row, ("updated_at", "tenant", "devices")) for row in registry.sites()],
         "devices": [_written(row, ("updated_at", "tenant")) for row in registry.devices()],
         "maintenance": [_written(row, ("maintenance_id", "tenant")) for row in registry.maintenance(now_ms)],
+        "tenants": [{"tenant": registry.tenant, "timezone": zone} for zone in _set(registry) if zone],
     }
+
+
+def _set(registry: Registry) -> list[str | None]:
+    return [registry.tenant_settings().timezone]
 
 
 def _written(row: Row, leave_out: Sequence[str]) -> Row:

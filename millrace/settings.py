@@ -5,16 +5,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from millrace.errors import MillraceError
+from millrace.event_times import known_zone
 from millrace.known_keys import in_words
 from millrace.nearest import did_you_mean
 
 PREFIX = "MILLRACE_"
 ROOT = Path(__file__).resolve().parent.parent
 Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+def _zone_or_none(name: str) -> str:
+    return known_zone(name).key if name else ""
 
 
 class Section(BaseModel):
@@ -140,6 +145,7 @@ class Settings(BaseSettings):
     port_offset: int = Field(default=0, ge=0, le=40_000)
     tenant: str = Field(default="demo", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     log_level: str = "INFO"
+    timezone: Annotated[str, AfterValidator(_zone_or_none)] = ""
     ports: Ports = Ports()
     kafka: Kafka = Kafka()
     redis: Redis = Redis()

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from udfs.duplicates import MEMORY_MS, Fingerprints, Flags, SeenLog
+from udfs.latest import orders_ms
 
 PLAIN, DUPLICATE, NEWEST = 0, 1, 2
 REDUCE_ABOVE_ROWS = 1_000
@@ -68,7 +69,9 @@ def wanted_hot(batch: Batch, first: Flags) -> Flags:
     if len(first) <= REDUCE_ABOVE_ROWS:
         return first
     rows = np.flatnonzero(first)
-    newest_first = rows[np.argsort(-batch.event_times_ms[rows], kind="stable")]
+    newest_first = rows[
+        np.argsort(-orders_ms(batch.event_times_ms[rows], batch.log_times_ms[rows]), kind="stable")
+    ]
     _, places = np.unique(batch.devices[newest_first], return_index=True)
     wanted = np.zeros(len(first), dtype=np.bool_)
     wanted[newest_first[places]] = True

@@ -128,6 +128,11 @@ _ADVICE = {
         "A row of an imported file does not fit its mapping; `detail` names file, line and column.",
         f"Correct the file or the mapping and import it again. {_BODY}",
     ),
+    "bad_status": Advice(
+        "A message on t/{tenant}/{device}/status says neither that the device is there nor that it is not.",
+        "Let the device send `online`, `goodbye` or `offline`, or an object such as"
+        ' {"state": "online"}. What else it has to say belongs on .../telemetry.',
+    ),
     "bad_address": Advice(
         "The MQTT topic is not t/{tenant}/{device}/telemetry.",
         "Correct the device's topic. Replay with `set` of `device_id`.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from api.queries.dead_letter_gateway import Gateway, Refusal
 from catalog.dead_letter_replays import Replay, Replays
 from udfs.dead_letter_fixes import Fix, FixError
-from udfs.dead_letter_replay import Prepared, Refused, prepare, without
+from udfs.dead_letter_replay import Prepared, Refused, ZoneOf, prepare, without
 from udfs.duplicates import MEMORY_MS
 
 if TYPE_CHECKING:
@@ -41,12 +41,18 @@ class Replayer:
     """One request's replays, one after the other."""
 
     def __init__(
-        self, gateway: Gateway, replays: Replays, readings: Callable[[], "Table"], clock: Callable[[], int]
+        self,
+        gateway: Gateway,
+        replays: Replays,
+        readings: Callable[[], "Table"],
+        clock: Callable[[], int],
+        zone_of: ZoneOf | None = None,
     ) -> None:
         self._gateway = gateway
         self._replays = replays
         self._readings = readings
         self._clock = clock
+        self._zone_of = zone_of
 
     def replay(self, letter: Refused, mend: Mend) -> Result:
         """Replay a letter, or say what became of it before; raise GatewayError, and the next call goes on."""
@@ -78,7 +84,7 @@ class Replayer:
         """Return what to send, still pending; or refused, with the reason why it is not worth sending."""
         draft = _draft(letter, mend, self._clock())
         try:
-            prepared = prepare(letter, mend.fixes, mend.body)
+            prepared = prepare(letter, mend.fixes, mend.body, self._zone_of)
         except FixError as error:
             return self._refused(draft, "fix_failed", str(error))
         draft = draft._replace(payload=prepared.payload)

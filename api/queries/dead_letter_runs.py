@@ -4,15 +4,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from api.dead_letter_answers import Outcome, ReplayedReading, ReplayOutcome, ReplayReport
 from api.problems import ProblemError
 from api.queries.dead_letter_gateway import GatewayError, connect, open_gateway
 from api.queries.dead_letter_replay import Mend, Replayer, Result
 from api.queries.dead_letters import Desk, find_letter
+from catalog import migrations
 from catalog.dead_letter_rows import DeadLetter, Selection
+from catalog.zones import zone_of_device
 from millrace.clock import to_iso
-from udfs.dead_letter_replay import Refused
+from millrace.event_times import known_zone
+from millrace.settings import Settings
+from udfs.dead_letter_replay import Refused, ZoneOf
 
 
 class Chosen(NamedTuple):
@@ -77,10 +82,21 @@ def replay_chosen(
     )
 
 
+def _zones(config: Settings) -> ZoneOf:
+    stack_zone = known_zone(config.timezone) if config.timezone else None
+
+    def zone_of(tenant: str, device_id: str) -> ZoneInfo | None:
+        with migrations.connect(config) as connection:
+            return zone_of_device(connection, tenant, device_id) or stack_zone
+
+    return zone_of
+
+
 @contextmanager
 def _replayer(desk: Desk, clock: Callable[[], int]) -> Iterator[Replayer]:
     with connect(desk.config) as web, desk.replays() as replays:
-        yield Replayer(open_gateway(web, desk.config), replays, lambda: desk.table("readings"), clock)
+        gateway = open_gateway(web, desk.config)
+        yield Replayer(gateway, replays, lambda: desk.table("readings"), clock, _zones(desk.config))
 
 
 def _each(

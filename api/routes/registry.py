@@ -24,7 +24,14 @@ from api.registry_answers import (
     Site,
     SiteList,
 )
-from catalog.registry_entries import NAME, DeviceSettings, ProfileEntry, ProfileSettings, SiteSettings
+from catalog.registry_entries import (
+    NAME,
+    DeviceSettings,
+    ProfileEntry,
+    ProfileSettings,
+    SiteSettings,
+    TenantSettings,
+)
 from catalog.registry_names import writer
 from millrace.known_keys import in_words
 
@@ -142,6 +149,23 @@ def delete_site(config: Config, tenant: Tenant, site: SiteName) -> None:
     """Remove a site that has no device."""
     with open_registry(config, tenant) as registry:
         queries.remove(registry, "site", site)
+
+
+@router.get("/tenant", operation_id="getTenant")
+def get_tenant(config: Config, tenant: Tenant) -> TenantSettings:
+    """Return what is configured of the tenant itself."""
+    with open_registry(config, tenant) as registry:
+        return registry.tenant_settings()
+
+
+@router.put("/tenant", operation_id="putTenant")
+def put_tenant(
+    config: Config, tenant: Tenant, settings: TenantSettings, create: Create = False
+) -> TenantSettings:
+    """Set what is configured of the tenant itself: the gateway reads local times by it within seconds."""
+    with open_registry(config, tenant, writer(config, create)) as registry:
+        registry.put_tenant(settings)
+        return registry.tenant_settings()
 
 
 @router.get("/maintenance", operation_id="listMaintenance")

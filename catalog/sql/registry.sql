@@ -18,7 +18,7 @@ SELECT site FROM site WHERE tenant = %(tenant)s ORDER BY site;
 SELECT profile FROM device_profile ORDER BY profile;
 
 -- name: list_devices
-SELECT tenant, device_id, site, profile, firmware, tags, about, updated_at
+SELECT tenant, device_id, site, profile, firmware, tags, timezone, about, updated_at
 FROM device
 WHERE tenant = %(tenant)s AND device_id > %(after)s
   AND (%(site)s::text IS NULL OR site = %(site)s) AND (%(profile)s::text IS NULL OR profile = %(profile)s)
@@ -27,17 +27,19 @@ ORDER BY device_id
 LIMIT %(limit)s;
 
 -- name: get_device
-SELECT tenant, device_id, site, profile, firmware, tags, about, updated_at
+SELECT tenant, device_id, site, profile, firmware, tags, timezone, about, updated_at
 FROM device WHERE tenant = %(tenant)s AND device_id = %(device_id)s;
 
 -- name: put_device
-INSERT INTO device (tenant, device_id, site, profile, firmware, tags, about)
-VALUES (%(tenant)s, %(device_id)s, %(site)s, %(profile)s, %(firmware)s, %(tags)s, %(about)s)
+INSERT INTO device (tenant, device_id, site, profile, firmware, tags, timezone, about)
+VALUES (%(tenant)s, %(device_id)s, %(site)s, %(profile)s, %(firmware)s, %(tags)s, %(timezone)s, %(about)s)
 ON CONFLICT (tenant, device_id) DO UPDATE SET
   site = EXCLUDED.site, profile = EXCLUDED.profile, firmware = EXCLUDED.firmware, tags = EXCLUDED.tags,
-  about = EXCLUDED.about
-WHERE (device.site, device.profile, device.firmware, device.tags, device.about)
-  IS DISTINCT FROM (EXCLUDED.site, EXCLUDED.profile, EXCLUDED.firmware, EXCLUDED.tags, EXCLUDED.about);
+  timezone = EXCLUDED.timezone, about = EXCLUDED.about
+WHERE (device.site, device.profile, device.firmware, device.tags, device.timezone, device.about)
+  IS DISTINCT FROM (
+    EXCLUDED.site, EXCLUDED.profile, EXCLUDED.firmware, EXCLUDED.tags, EXCLUDED.timezone, EXCLUDED.about
+  );
 
 -- name: add_device
 INSERT INTO device (tenant, device_id) VALUES (%(tenant)s, %(device_id)s) ON CONFLICT DO NOTHING;
@@ -79,20 +81,36 @@ WHERE (
 DELETE FROM device_profile WHERE profile = %(profile)s;
 
 -- name: list_sites
-SELECT s.tenant, s.site, s.about, s.lat, s.lon, s.updated_at,
+SELECT s.tenant, s.site, s.about, s.lat, s.lon, s.timezone, s.updated_at,
   (SELECT count(*) FROM device AS d WHERE d.tenant = s.tenant AND d.site = s.site) AS devices
 FROM site AS s WHERE s.tenant = %(tenant)s ORDER BY s.site;
 
 -- name: get_site
-SELECT s.tenant, s.site, s.about, s.lat, s.lon, s.updated_at,
+SELECT s.tenant, s.site, s.about, s.lat, s.lon, s.timezone, s.updated_at,
   (SELECT count(*) FROM device AS d WHERE d.tenant = s.tenant AND d.site = s.site) AS devices
 FROM site AS s WHERE s.tenant = %(tenant)s AND s.site = %(site)s;
 
 -- name: put_site
-INSERT INTO site (tenant, site, about, lat, lon)
-VALUES (%(tenant)s, %(site)s, %(about)s, %(lat)s, %(lon)s)
-ON CONFLICT (tenant, site) DO UPDATE SET about = EXCLUDED.about, lat = EXCLUDED.lat, lon = EXCLUDED.lon
-WHERE (site.about, site.lat, site.lon) IS DISTINCT FROM (EXCLUDED.about, EXCLUDED.lat, EXCLUDED.lon);
+INSERT INTO site (tenant, site, about, lat, lon, timezone)
+VALUES (%(tenant)s, %(site)s, %(about)s, %(lat)s, %(lon)s, %(timezone)s)
+ON CONFLICT (tenant, site) DO UPDATE SET
+  about = EXCLUDED.about, lat = EXCLUDED.lat, lon = EXCLUDED.lon, timezone = EXCLUDED.timezone
+WHERE (site.about, site.lat, site.lon, site.timezone)
+  IS DISTINCT FROM (EXCLUDED.about, EXCLUDED.lat, EXCLUDED.lon, EXCLUDED.timezone);
+
+-- name: get_tenant
+SELECT tenant, timezone FROM tenant WHERE tenant = %(tenant)s;
+
+-- name: put_tenant
+INSERT INTO tenant (tenant, timezone) VALUES (%(tenant)s, %(timezone)s)
+ON CONFLICT (tenant) DO UPDATE SET timezone = EXCLUDED.timezone, updated_at = clock_timestamp()
+WHERE tenant.timezone IS DISTINCT FROM EXCLUDED.timezone;
+
+-- name: set_device_timezone
+UPDATE device SET timezone = %(timezone)s WHERE tenant = %(tenant)s AND device_id = %(device_id)s;
+
+-- name: set_site_timezone
+UPDATE site SET timezone = %(timezone)s WHERE tenant = %(tenant)s AND site = %(site)s;
 
 -- name: delete_site
 DELETE FROM site WHERE tenant = %(tenant)s AND site = %(site)s;

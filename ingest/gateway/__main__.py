@@ -4,13 +4,16 @@ import argparse
 import logging
 import sys
 
+from catalog.zones import ZoneReader
 from ingest.gateway.account import Account
 from ingest.gateway.intake import Intake
 from ingest.gateway.metrics import GatewayMetrics
 from ingest.gateway.producer import KafkaLog
 from ingest.gateway.protocol import Protocol, find_protocol, protocol_names
+from ingest.gateway.zones import ZoneBook
 from millrace.clock import now_ms
 from millrace.errors import MillraceError
+from millrace.event_times import known_zone
 from millrace.settings import Settings, settings
 
 FLUSH_S = 10.0
@@ -31,8 +34,11 @@ def _serve(protocol: Protocol, configured: Settings, instance: int) -> None:
     log = KafkaLog(configured.address("kafka"), protocol.give_up_ms)
     account = Account(log, f"{protocol.name}-{instance}", now_ms)
     log.attend(account.tell)
+    zones = ZoneBook(ZoneReader(configured), known_zone(configured.timezone) if configured.timezone else None)
+    metrics.watch_zones(zones.age_s, zones.count)
+    zones.start()
     _log.info("gateway_started protocol=%s instance=%d metrics_port=%d", protocol.name, instance, port)
-    protocol.run(Intake(log, metrics, now_ms, account), configured, instance)
+    protocol.run(Intake(log, metrics, now_ms, account, zones.zone_of), configured, instance)
     log.flush(FLUSH_S)
     account.tell(now=True)
     unanswered = log.flush(FLUSH_S)

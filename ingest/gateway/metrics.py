@@ -1,5 +1,7 @@
 """What the gateway counts, for Prometheus."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from ingest.gateway.normalise import Rejection
@@ -59,6 +61,16 @@ class GatewayMetrics:
         """Count one payload Kafka did not take in full."""
         self._waiting.dec()
         self._unstored.inc()
+
+    def watch_zones(self, age_s: Callable[[], float], count: Callable[[], int]) -> None:
+        """Show how old the gateway's copy of the time zones is, and of how many devices it has one."""
+        told = (
+            ("age_seconds", "Since the registry last told the time zones of devices; +Inf: never", age_s),
+            ("devices", "Devices with a time zone of their own or of their site", count),
+        )
+        for name, about, figure in told:
+            gauge = Gauge(f"millrace_gateway_zones_{name}", about, ("protocol",), registry=self.registry)
+            gauge.labels(self._protocol).set_function(figure)
 
     def serve(self, host: str, port: int) -> None:
         """Answer `GET /metrics` from a background thread."""

@@ -45,5 +45,6 @@ class Reason(StrEnum):
     BAD_ATTRIBUTES = "bad_attributes", "attributes that are not short texts by name"
     OVERSIZE = "oversize", "a payload larger than the gateway takes"
     BAD_GZIP = "bad_gzip", "a body that says gzip and is not"
-    BAD_ADDRESS = "bad_address", "an MQTT topic that is not t/{tenant}/{device}/telemetry"
+    BAD_STATUS = "bad_status", "a message on a status topic that does not say whether the device is there"
+    BAD_ADDRESS = "bad_address", "an MQTT topic that is not t/{tenant}/{device}/telemetry or /status"
     BAD_ROW = "bad_row", "a row of a file that its mapping cannot read"

@@ -1,7 +1,8 @@
 """What the MQTT broker and its clients say of connections: `device-signals`.
 
 Two sources. A device publishes `online` to `t/{tenant}/{device}/status` when it connects, `goodbye`
-before it leaves, and leaves `offline` there as its last will. Mosquitto itself notes who connects and
+before it leaves, and leaves `offline` there as its last will; other common words in any case, and JSON
+such as `{"state": "offline"}`, mean the same. Mosquitto itself notes who connects and
 who goes on `$SYS/broker/log/N`; there a device is a client named `{tenant}/{device}` or `{device}` that
 logged in as its tenant.
 
@@ -17,6 +18,7 @@ from typing import Final, Literal, NamedTuple
 
 from ingest.gateway.edge import ID
 from ingest.gateway.producer import Log
+from ingest.gateway.split import lenient
 from millrace.reading import Reading, encode
 
 TOPIC: Final = "device-signals"
@@ -26,7 +28,16 @@ HOLD_MS: Final = 1_000
 MOST_CLIENTS: Final = 200_000
 
 What = Literal["connected", "disconnected", "lost"]
-_WORDS: dict[bytes, What] = {b"online": "connected", b"goodbye": "disconnected", b"offline": "lost"}
+_MEANINGS: Final[dict[What, str]] = {
+    "connected": "online on connected up alive ready true 1",
+    "disconnected": "goodbye bye disconnected disconnect shutdown",
+    "lost": "offline off lost down dead false 0",
+}
+_WORDS: Final[dict[str, What]] = {word: what for what, words in _MEANINGS.items() for word in words.split()}
+_STATES: Final = frozenset(
+    {"state", "status", "connection", "availability", "presence", "online", "connected", "alive"}
+)
+_MOST_STATUS_BYTES: Final = 4_096
 _CAME = re.compile(r"\d+: New client connected from \S+ as (.+) \(p\d, c\d, k\d+, u'([^']+)'\)\.")
 # Greedy: whatever a client's name contains, what the broker says of it comes last.
 _WENT = re.compile(
@@ -53,11 +64,40 @@ class Held(NamedTuple):
 
 def read_status(topic: str, payload: bytes) -> tuple[Speaker, What] | None:
     """Return what a message on `t/{tenant}/{device}/status` says, or None when it says nothing."""
+    speaker, what = status_speaker(topic), _meaning(payload)
+    return None if speaker is None or what is None else (speaker, what)
+
+
+def status_speaker(topic: str) -> Speaker | None:
+    """Return whose status topic this is, or None when it is nobody's."""
     parts = topic.split("/")
-    what = _WORDS.get(payload.strip())
-    if len(parts) != 4 or parts[0] != "t" or what is None or not (ID.match(parts[1]) and ID.match(parts[2])):
+    if len(parts) != 4 or (parts[0], parts[3]) != ("t", "status"):
         return None
-    return Speaker(parts[1], parts[2]), what
+    return Speaker(parts[1], parts[2]) if ID.match(parts[1]) and ID.match(parts[2]) else None
+
+
+def _meaning(payload: bytes) -> What | None:
+    if len(payload) > _MOST_STATUS_BYTES:
+        return None
+    try:
+        text = payload.decode().strip()
+    except UnicodeDecodeError:
+        return None
+    if text[:1] not in ("{", '"'):
+        return _WORDS.get(text.lower())
+    try:
+        said = lenient.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return _word(said)
+    # Two keys that say different things say nothing.
+    found = {_word(value) for name, value in said.items() if name.lower() in _STATES}
+    return found.pop() if len(found) == 1 else None
+
+
+def _word(value: object) -> What | None:
+    return _WORDS.get(str(value).strip().lower()) if isinstance(value, str | bool | int) else None
 
 
 def speaker_of(client_id: str, user: str) -> Speaker | None:
@@ -109,10 +149,18 @@ class Signals:
         self._held: dict[Speaker, Held] = {}
 
     def take(self, topic: str, payload: bytes, *, stored: bool) -> bool:
-        """Take a message if it is one of ours; one that the broker stored before is no news."""
-        if not (topic.endswith("/status") or topic == NOTICE_TOPIC):
+        """Take a message if it says something of a connection; one that the broker stored before is no news.
+
+        What is left is telemetry, or a status that is not understood and must not be ignored.
+        """
+        if topic == NOTICE_TOPIC:
+            said = self._notices.read(payload)
+        elif topic.endswith("/status"):
+            said = read_status(topic, payload)
+            if said is None and not stored:
+                return False
+        else:
             return False
-        said = self._notices.read(payload) if topic == NOTICE_TOPIC else read_status(topic, payload)
         if said is not None and not stored:
             speaker, what = said
             self._held.pop(speaker, None)

@@ -8,15 +8,19 @@ from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest.gateway.body import read_body
 from ingest.gateway.intake import Delivery, Intake, Parts
 from ingest.gateway.normalise import Envelope, Rejection
 from ingest.gateway.protocol import Protocol
 from ingest.gateway.reasons import Reason
+from millrace.http_limits import limited_options
 from millrace.secrets import Secrets, load_secrets
 from millrace.settings import Settings
 
@@ -25,6 +29,15 @@ CHECK_PATH = "/v1/telemetry/check"
 KAFKA_WAIT_S = 10.0
 RETRY_AFTER_S = 5
 MAX_REQUESTS = 1_024
+_JSON_TYPES = frozenset({"", "application/json", "text/json", "application/octet-stream"})
+_SEND_JSON = "the body must be JSON in UTF-8: send Content-Type: application/json (curl: --json), or none"
+_TENANT_HEADERS = frozenset({"tenant", "tenant-id"})
+_FIELD_HEADERS = frozenset(
+    {
+        "device", "device-id", "deviceid", "event-id", "event-time", "timestamp", "metrics", "location",
+        "attributes", "on-conflict", "idempotency-key", "message-id",
+    }
+)  # fmt: skip
 _POLL_S = 0.001
 # An idle gateway still looks after its log: the account of the last readings is told once a second.
 _IDLE_S = 0.5
@@ -43,7 +56,9 @@ class HttpGateway:
             Route(CHECK_PATH, self.check, methods=["POST"]),
             Route("/health", self.health),
         ]
-        self.app = Starlette(routes=routes, lifespan=self._lifespan)
+        self.app = Starlette(
+            routes=routes, lifespan=self._lifespan, middleware=[Middleware(_WithoutGuessing)]
+        )
 
     async def telemetry(self, request: Request) -> Response:
         """Take one reading or an array of readings."""
@@ -58,6 +73,11 @@ class HttpGateway:
         if tenant is None:
             headers = {"WWW-Authenticate": "Bearer"}
             return JSONResponse({"error": "unknown token"}, 401, headers)
+        misplaced = ignored(request, tenant)
+        if misplaced:
+            return JSONResponse({"error": misplaced}, 422)
+        if not is_json(request.headers.get("content-type", "")):
+            return JSONResponse({"error": _SEND_JSON}, 415, {"Accept": "application/json"})
         encoding = request.headers.get("content-encoding", "identity").lower()
         if encoding not in ("gzip", "identity"):
             return JSONResponse({"error": "send gzip or plain"}, 415, {"Accept-Encoding": "gzip, identity"})
@@ -129,6 +149,49 @@ class HttpGateway:
                     await asyncio.wait_for(self._produced.wait(), _IDLE_S)
 
 
+class _WithoutGuessing:
+    """Tells whoever shows an answer not to guess its type; ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+def is_json(content_type: str) -> bool:
+    """Tell whether a body is said to be JSON in UTF-8; small devices say nothing, or that it is bytes."""
+    kind, _, parameters = content_type.lower().partition(";")
+    charsets = [value.strip(' "') for name, _, value in _pairs(parameters) if name.strip() == "charset"]
+    if any(charset not in ("utf-8", "utf8", "us-ascii") for charset in charsets):
+        return False
+    kind = kind.strip()
+    return kind in _JSON_TYPES or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _pairs(parameters: str) -> list[tuple[str, str, str]]:
+    return [parameter.partition("=") for parameter in parameters.split(";")]
+
+
+def ignored(request: Request, tenant: str) -> str | None:
+    """Return what is said where nobody listens: in a query parameter, in a header named like a field."""
+    if request.url.query:
+        name = request.url.query.partition("&")[0].partition("=")[0][:80]
+        return f"this address knows no query parameter {name!r}; what is said of a reading stands in its JSON"
+    for name, value in request.headers.items():
+        plain = name.removeprefix("x-").removeprefix("millrace-").replace("_", "-")
+        if plain in _TENANT_HEADERS and value.strip() != tenant:
+            return f"header {name!r} names tenant {value[:64]!r}; the token's is {tenant!r}"
+        if plain in _FIELD_HEADERS or (plain not in _TENANT_HEADERS and "millrace-" in name):
+            return f"header {name!r} is not read; what is said of a reading stands in its JSON"
+    return None
+
+
 def authenticate(authorization: str, secrets: Secrets) -> str | None:
     """Return the tenant a bearer token belongs to; takes as long for a wrong token as for a right one."""
     scheme, _, token = authorization.partition(" ")
@@ -179,6 +242,7 @@ def run(intake: Intake, settings: Settings, instance: int) -> None:
         limit_concurrency=MAX_REQUESTS,
         timeout_graceful_shutdown=15,
         server_header=False,
+        **limited_options(settings.http),
     )
     server = uvicorn.Server(config)
     # uvicorn raises the signal again once it is done; left to the default it would end the process there.

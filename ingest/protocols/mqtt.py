@@ -17,19 +17,25 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.gateway.buffered_socket import BufferedSocket
-from ingest.gateway.edge import ID
+from ingest.gateway.edge import ID, MAX_PAYLOAD_BYTES
 from ingest.gateway.intake import Delivery, Intake
 from ingest.gateway.normalise import Envelope, Rejection
 from ingest.gateway.protocol import Protocol
 from ingest.gateway.reasons import Reason
-from ingest.gateway.signals import NOTICE_TOPIC, STATUS_SUBSCRIPTION, Signals
+from ingest.gateway.signals import NOTICE_TOPIC, STATUS_SUBSCRIPTION, Signals, status_speaker
 from millrace.errors import MillraceError
 from millrace.secrets import load_secrets
+from millrace.services.mosquitto import MISTAKEN_WORDS
 from millrace.settings import Settings
 
-SUBSCRIPTION = "$share/gateway/t/+/+/telemetry"
+SUBSCRIPTIONS = tuple(
+    f"$share/gateway/t/+{place}"
+    # Beside telemetry what a device may write by mistake: it becomes a dead letter.
+    for place in ("/+/telemetry", "", "/+", *(f"/+/{word}" for word in MISTAKEN_WORDS), "/+/+/+/#")
+)
 RECEIVE_MAXIMUM = 2_000
 SESSION_EXPIRY_S = 7 * 24 * 3600
 KEEPALIVE_S = 30
@@ -216,7 +222,7 @@ class MqttGateway:
             return
         self._pause_s = 0.0
         _log.info("mqtt_connected session_present=%s", flags.session_present)
-        client.subscribe(SUBSCRIPTION, qos=1)
+        client.subscribe([(subscription, SubscribeOptions(qos=1)) for subscription in SUBSCRIPTIONS])
         client.subscribe(STATUS_SUBSCRIPTION, qos=0)
         if self._hears_notices:
             client.subscribe(NOTICE_TOPIC, qos=0)
@@ -235,15 +241,18 @@ class MqttGateway:
 
     def _deliver(self, topic: str, payload: bytes) -> Delivery:
         speaker = parse_topic(topic)
+        status_of = None if speaker else status_speaker(topic)
+        if status_of is not None:
+            speaker = Address(*status_of)
         envelope = Envelope(
             source=PROTOCOL.name,
             address=topic,
-            tenant=speaker.tenant if speaker else "",
+            tenant=speaker.tenant if speaker else _tenant_of(topic),
             device_id=speaker.device_id if speaker else None,
             received_at=self._intake.now_ms(),
         )
-        if speaker is None:
-            refused = Rejection(reason=Reason.BAD_ADDRESS, detail=topic, original=payload)
+        if status_of is not None or speaker is None:
+            refused = _refusal(topic, payload, is_status=status_of is not None)
             return self._intake.deliver([refused], len(payload), envelope, self._on_answered)
         return self._intake.take(payload, envelope, self._on_answered)
 
@@ -251,6 +260,22 @@ class MqttGateway:
         if delivery.error:
             _log.error("kafka_refused error=%s", delivery.error)
             self._lost = True
+
+
+def _tenant_of(topic: str) -> str:
+    """Return the tenant of any topic; the broker lets each write below its own name only."""
+    first, _, rest = topic.partition("/")
+    tenant = rest.partition("/")[0]
+    return tenant if first == "t" and ID.match(tenant) else ""
+
+
+def _refusal(topic: str, payload: bytes, *, is_status: bool) -> Rejection:
+    kept = payload[:MAX_PAYLOAD_BYTES]
+    if not is_status:
+        return Rejection(reason=Reason.BAD_ADDRESS, detail=topic, original=kept)
+    said = repr(payload[:40].decode(errors="backslashreplace")) if payload else "nothing"
+    detail = f"{said} says neither online nor offline"
+    return Rejection(reason=Reason.BAD_STATUS, detail=detail, original=kept)
 
 
 def _leave_to_the_loop(_client: Client, _userdata: object, _socket: object) -> None:

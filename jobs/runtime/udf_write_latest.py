@@ -13,7 +13,7 @@ from redis.commands.core import Script
 from jobs.runtime.hot_store import connect, write
 from millrace.settings import settings
 from udfs.hot_series import device_key, devices_key
-from udfs.latest import NEWEST_WINS_LUA, metric_arguments
+from udfs.latest import NEWEST_WINS_LUA, metric_arguments, order_ms
 
 _Row = tuple[str, str, int, int, str, float | None, float | None, float | None]
 
@@ -43,12 +43,15 @@ def _fill(pipeline: Pipeline, script: Script, rows: list[_Row]) -> None:
             event_time_ms,
             received_at_ms,
             _location(*position),
+            order_ms(event_time_ms, received_at_ms),
             *metric_arguments(metrics),
         ]
         script(keys=[device_key(tenant, device_id)], args=arguments, client=pipeline)
-        newest[tenant, device_id] = max(event_time_ms, newest.get((tenant, device_id), 0))
-    for (tenant, device_id), event_time_ms in newest.items():
-        pipeline.zadd(devices_key(tenant), {device_id: event_time_ms}, gt=True)
+        # Nobody was seen later than now, whatever a device says.
+        seen_ms = min(event_time_ms, received_at_ms)
+        newest[tenant, device_id] = max(seen_ms, newest.get((tenant, device_id), 0))
+    for (tenant, device_id), seen_ms in newest.items():
+        pipeline.zadd(devices_key(tenant), {device_id: seen_ms}, gt=True)
     for tenant in {tenant for tenant, _ in newest}:
         pipeline.sadd("tenants", tenant)
 

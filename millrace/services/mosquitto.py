@@ -1,6 +1,7 @@
 """Mosquitto: the MQTT broker in front of the gateway."""
 
 import subprocess
+from typing import Final
 
 from millrace.errors import MillraceError
 from millrace.secrets import Secrets, load_secrets
@@ -10,6 +11,15 @@ from millrace.stack.places import tool
 from millrace.stack.probes import mqtt_answers
 from millrace.stack.service import Service
 
+# Last levels of topics that devices write where `telemetry` or `status` is meant. A tenant may write them,
+# so that what was sent becomes a dead letter: a publish that access rules refuse is acknowledged to an
+# MQTT 3.1.1 client and gone. Any word cannot be let through: `alerts` are not a device's.
+MISTAKEN_WORDS: Final = (
+    "Telemetry", "TELEMETRY", "telemetrie", "telemetries", "telemetry_data", "tele", "data", "Data",
+    "metric", "metrics", "reading", "readings", "measurement", "measurements", "sensor", "sensors", "value",
+    "values", "event", "events", "up", "message", "messages", "attributes", "location", "Status", "STATUS",
+    "state", "State", "STATE", "statuses", "online", "availability", "connection", "lwt", "LWT", "will",
+)  # fmt: skip
 _ACCOUNT = "mosquitto"
 _GATEWAY = "gateway"
 
@@ -52,7 +62,9 @@ def access_rules(tenants: list[str]) -> str:
 
 
 def _tenant_rules(tenant: str) -> str:
-    written = (f"topic write t/{tenant}/+/{kind}" for kind in ("telemetry", "status"))
+    # `t/tenant/+/+/+/#` is five levels and more; of four only these words, for `alerts` are not a device's.
+    places = ("+/telemetry", "+/status", *(f"+/{word}" for word in MISTAKEN_WORDS), "+", "+/+/+/#")
+    written = (f"topic write t/{tenant}{place}" for place in ("", *(f"/{place}" for place in places)))
     read = (f"topic read {place}/{tenant}/+/alerts" for place in ("t", "s"))
     return "\n".join((f"\nuser {tenant}", *written, *read, ""))
 

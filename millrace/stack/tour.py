@@ -137,6 +137,7 @@ def http_line(settings: Settings) -> str:
     token = load_secrets(settings).tenant_token(settings.tenant)
     return (
         f"curl http://{settings.address('gateway_http')}/v1/telemetry -H 'Authorization: Bearer {token}'"
+        " -H 'Content-Type: application/json'"
         """ -d '{"device_id": "mine", "metrics": {"temperature_c": 21.5}}'"""
     )
 

@@ -12,6 +12,7 @@ from ingest.gateway.body import inflate
 from ingest.gateway.edge import MAX_PAYLOAD_BYTES
 from ingest.gateway.normalise import Envelope, Rejection, normalise
 from ingest.gateway.reasons import Reason
+from ingest.gateway.signals import read_status
 from ingest.protocols.mqtt import parse_topic
 from ingest.replay.mapping import Mapping
 from millrace.contracts import SCHEMAS, examples, topics
@@ -23,6 +24,7 @@ NOW_MS = 1_767_225_900_000
 # What no file can show, and the test below that shows it instead.
 SHOWN_BY_TESTS = {
     Reason.OVERSIZE: "test_one_byte_over_the_limit_is_oversize",
+    Reason.BAD_STATUS: "test_a_status_that_says_nothing_is_a_bad_status",
     Reason.BAD_ADDRESS: "test_another_topic_is_a_bad_address",
     Reason.BAD_ROW: "test_a_row_that_its_mapping_cannot_read_is_a_bad_row",
     Reason.DEVICE_MISMATCH: "test_a_payload_that_names_another_device_than_its_topic_is_a_mismatch",
@@ -86,6 +88,11 @@ def test_one_byte_over_the_limit_is_oversize() -> None:
 def test_another_topic_is_a_bad_address() -> None:
     assert parse_topic("t/demo/d1/telemetry") is not None
     assert parse_topic("t/de mo/d1/telemetry") is None
+
+
+def test_a_status_that_says_nothing_is_a_bad_status() -> None:
+    assert read_status("t/demo/d1/status", b"online") is not None
+    assert read_status("t/demo/d1/status", b"OK") is None
 
 
 def test_a_payload_that_names_another_device_than_its_topic_is_a_mismatch() -> None:

@@ -138,10 +138,11 @@ MENDED: dict[Reason, tuple[bytes, str | None, Any]] = {
         None,
         [{"fix": "set", "field": "device_id", "value": "d1"}],
     ),
+    Reason.BAD_STATUS: (b"OK", "d1", BODY),
     Reason.BAD_ROW: (b"2026-01-01T00:00:00Z,warm", "d1", BODY),
 }
 # What these are of is not in the bytes: the topic, the header, the mapping of the file.
-NOT_IN_THE_BYTES = {Reason.BAD_ADDRESS, Reason.BAD_GZIP, Reason.BAD_ROW}
+NOT_IN_THE_BYTES = {Reason.BAD_STATUS, Reason.BAD_ADDRESS, Reason.BAD_GZIP, Reason.BAD_ROW}
 
 
 def letter(original: bytes, device_id: str | None = "d1", reason: str = "unknown_field") -> Refused:

@@ -42,6 +42,18 @@ def ask(path: str, body: bytes, headers: dict[str, str]) -> tuple[httpx.Response
         (b"no gzip", {"Content-Encoding": "gzip"}, 422),
         (b"x" * 300_000, {}, 413),
         (GOOD, {"Content-Encoding": "br"}, 415),
+        (GOOD, {"Content-Type": "application/json; charset=UTF-8"}, 202),
+        (GOOD, {"Content-Type": "application/vnd.plant+json"}, 202),
+        (GOOD, {"Content-Type": "application/octet-stream"}, 202),
+        (GOOD, {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        (GOOD, {"Content-Type": "text/plain;charset=UTF-8"}, 415),
+        (GOOD, {"Content-Type": "multipart/form-data; boundary=x"}, 415),
+        (GOOD, {"Content-Type": "application/json; charset=latin-1"}, 415),
+        (GOOD, {"X-Device-Id": "d2"}, 422),
+        (GOOD, {"Event_Time": "1767225600000"}, 422),
+        (GOOD, {"X-Millrace-Tag": "a"}, 422),
+        (GOOD, {"X-Tenant": "else"}, 422),
+        (GOOD, {"X-Tenant": "demo"}, 202),
         (GOOD, {"Authorization": "Bearer wrong"}, 401),
     ],
 )
@@ -52,5 +64,14 @@ def test_a_check_answers_what_the_telemetry_would_answer_and_stores_nothing(
     told, taken, _ = ask("/v1/telemetry", body, headers)
     assert (checked.status_code, checked.json()) == (told.status_code, told.json())
     assert checked.status_code == status
-    assert (log.kept, bool(taken.kept)) == ([], status in {202, 413, 422})
+    said_nowhere = "error" in told.json()
+    assert (log.kept, bool(taken.kept)) == ([], status in {202, 413, 422} and not said_nowhere)
+    assert told.headers["X-Content-Type-Options"] == checked.headers["X-Content-Type-Options"] == "nosniff"
     assert 'payloads_total{protocol="http"} 0.0' in counted
+
+
+@pytest.mark.parametrize("query", ["?device_id=d2", "?token=x", "?dry_run"])
+def test_a_query_parameter_is_refused_and_named(query: str) -> None:
+    told, log, _ = ask("/v1/telemetry" + query, GOOD, {})
+    assert (told.status_code, log.kept) == (422, [])
+    assert query.strip("?").partition("=")[0] in told.json()["error"]

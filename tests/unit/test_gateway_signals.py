@@ -63,6 +63,24 @@ class Told:
         ("t/demo/pump-1/status", b"online", (PUMP, "connected")),
         ("t/demo/pump-1/status", b"goodbye\n", (PUMP, "disconnected")),
         ("t/demo/pump-1/status", b"offline", (PUMP, "lost")),
+        ("t/demo/pump-1/status", b"Online", (PUMP, "connected")),
+        ("t/demo/pump-1/status", b" ON ", (PUMP, "connected")),
+        ("t/demo/pump-1/status", b"CONNECTED", (PUMP, "connected")),
+        ("t/demo/pump-1/status", b"true", (PUMP, "connected")),
+        ("t/demo/pump-1/status", b'"Online"', (PUMP, "connected")),
+        ("t/demo/pump-1/status", b"OFF", (PUMP, "lost")),
+        ("t/demo/pump-1/status", b"Disconnected", (PUMP, "disconnected")),
+        ("t/demo/pump-1/status", b'{"state":"offline"}', (PUMP, "lost")),
+        ("t/demo/pump-1/status", b'{"Status": "ONLINE", "rssi": -60}', (PUMP, "connected")),
+        ("t/demo/pump-1/status", b'{"connected": false}', (PUMP, "lost")),
+        ("t/demo/pump-1/status", b'{"online": 1}', (PUMP, "connected")),
+        ("t/demo/pump-1/status", b'{"state":"online","connected":false}', None),
+        ("t/demo/pump-1/status", b'{"state":"tired"}', None),
+        ("t/demo/pump-1/status", b'{"mode":"online"}', None),
+        ("t/demo/pump-1/status", b'{"state":', None),
+        ("t/demo/pump-1/status", b'{"state":NaN}', None),
+        ("t/demo/pump-1/status", b"[" * 5000, None),
+        ("t/demo/pump-1/status", b"\xff", None),
         ("t/demo/pump-1/status", b"", None),
         ("t/demo/pump-1/status", b"OK", None),
         ("t/demo/pump 1/status", b"online", None),
@@ -151,6 +169,15 @@ def test_what_the_broker_stored_before_is_no_news_and_other_topics_are_left_alon
     told = Told()
     assert told.say(b"offline", stored=True)
     assert not told.say(b"{}", "t/demo/pump-1/telemetry")
+    assert told.later() == []
+
+
+@pytest.mark.parametrize("payload", [b"OK", b"", b"\xff", b'{"state":"tired"}'])
+def test_a_status_that_says_nothing_is_left_to_the_dead_letters_unless_it_was_stored(payload: bytes) -> None:
+    told = Told()
+    assert not told.say(payload)
+    assert told.say(payload, stored=True)
+    assert not told.say(b"online", "t/demo/a/b/status")
     assert told.later() == []
 
 

@@ -1,10 +1,11 @@
 """Flink's text of a map, and the fields of the device hash."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs.latest import LatestValue, is_metric, metric_arguments, parse_latest
+from udfs.latest import LatestValue, is_metric, metric_arguments, order_ms, orders_ms, parse_latest
 
 pytestmark = pytest.mark.stream
 
@@ -36,3 +37,19 @@ def test_service_fields_are_no_metrics() -> None:
         False,
         True,
     ]
+
+
+def test_a_field_with_its_order_is_read_back_too() -> None:
+    assert parse_latest(b"1767225900000 21.5 1767225590000") == LatestValue(1_767_225_900_000, 21.5)
+
+
+@given(st.integers(0, 2**42), st.integers(0, 2**42))
+def test_nothing_counts_as_newer_than_its_arrival_and_a_wrong_clock_counts_less(
+    event_ms: int, arrived_ms: int
+) -> None:
+    order = order_ms(event_ms, arrived_ms)
+    assert order <= min(event_ms, arrived_ms)
+    assert order == (
+        event_ms if event_ms <= arrived_ms else arrived_ms - 10_000 * (event_ms - arrived_ms >= 10_000)
+    )
+    assert orders_ms(np.array([event_ms]), np.array([arrived_ms])).tolist() == [order]

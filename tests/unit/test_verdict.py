@@ -177,3 +177,10 @@ def test_a_duplicate_is_never_the_newest_of_a_large_batch(data: st.DataObject) -
         mine = first & (devices == device)
         assert times[wanted & mine].tolist() == [times[mine].max()]
     assert wanted.sum() == len(set(devices[first].tolist()))
+
+
+def test_a_reading_minutes_ahead_is_not_the_newest_of_a_large_batch() -> None:
+    rows = [Row(n, offset=n, event_time_ms=NOW_MS - 2_000 + n, log_time_ms=NOW_MS) for n in range(1_500)]
+    rows[700] = rows[700]._replace(event_time_ms=NOW_MS + 240_000)
+    wanted = wanted_hot(batch(rows), np.ones(len(rows), dtype=np.bool_))
+    assert np.flatnonzero(wanted).tolist() == [1_499]
