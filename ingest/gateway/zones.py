@@ -14,7 +14,7 @@ from catalog.zones import RegistryUnavailableError, Zones
 from ingest.gateway.event_time import ZonesUnknownError
 
 READ_EVERY_S: Final = 2.0
-# Longer than PostgreSQL needs for its first answer; a gateway starts without it all the same.
+# Longer than PostgreSQL needs to answer or to refuse; a gateway starts without it all the same.
 FIRST_WAIT_S: Final = 2.0
 _log = logging.getLogger(__name__)
 
@@ -77,6 +77,6 @@ class ZoneBook:
 
     def _keep_reading(self) -> None:
         while True:
-            if self.refresh():
-                self._answered.set()
+            self.refresh()
+            self._answered.set()
             time.sleep(READ_EVERY_S)
