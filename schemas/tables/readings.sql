@@ -20,6 +20,7 @@ CREATE TABLE iot.readings (
 USING iceberg
 PARTITIONED BY (months(event_time))
 TBLPROPERTIES (
+  'comment' = 'Every accepted message, also those that do not count: count rows whose mark is neither duplicate nor replaced (docs/readings_valid.md)',
   'format-version' = '2',
   'millrace.sorted-by' = 'device_id, tenant, event_time',
   'write.parquet.compression-codec' = 'zstd',

@@ -5,6 +5,7 @@ import pytest
 from ingest.replay.mapping import Mapping
 from ingest.replay.message import message_maker
 from ingest.replay.rows import Record
+from ingest.replay.session import Differing
 from ingest.replay.timeline import Survey, TimeTransform, due_s, merged, survey, transform
 from millrace.errors import MillraceError
 
@@ -122,3 +123,16 @@ def test_only_a_path_that_names_no_device_has_it_in_the_payload() -> None:
 @pytest.mark.replay
 def test_speed_divides_the_time_between_readings() -> None:
     assert due_s(61_000, 1_000, 10) == 6.0
+
+
+@pytest.mark.replay
+def test_rows_of_one_time_that_differ_are_counted_and_named() -> None:
+    differing = Differing()
+    for row, (time_ms, value) in enumerate([(1_000, 1.0), (1_000, 1.0), (1_000, 2.0), (2_000, 3.0)], start=1):
+        differing.note(Record("a", row, time_ms, "d", {"v": value}, None, None))
+    about, named = differing.lines("replace")
+    assert about.startswith("on_conflict replace: ")
+    assert (
+        named
+        == "1 row with another value than one before for the time: d at 1970-01-01T00:00:01.000Z (row 3)"
+    )
