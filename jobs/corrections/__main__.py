@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from pyiceberg.exceptions import CommitFailedException
 from redis.exceptions import RedisError
 
+from catalog.corrections_report import report_file, write_report
 from catalog.lake import LAKE_AWAY, load_lake
 from catalog.registry import context_of
 from catalog.serving import serve_alone
@@ -18,7 +19,6 @@ from jobs.corrections.alert_sources import alert_sources
 from jobs.corrections.corrector import Corrector, Surroundings
 from jobs.corrections.hot_tier import HotTier
 from jobs.corrections.memory import Memory
-from jobs.corrections.report import report_file, write_report
 from jobs.corrections.session_repair import Devices
 from jobs.corrections.stream_view import Stream
 from jobs.corrections.tick_watermark import NewestMark, TickWatermark

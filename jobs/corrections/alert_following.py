@@ -16,6 +16,7 @@ from jobs.corrections.alert_rules import Judge, TenantRules
 from jobs.corrections.alert_sources import AlertSources, AlertTables
 from jobs.corrections.alert_telling import tell_untold
 from jobs.corrections.memory import Memory
+from jobs.corrections.shares import Share
 from udfs.rules.late_run import LateRun, ended
 from udfs.rules.look_back import DAY_MS
 from udfs.rules.reading import RuleDevice
@@ -55,11 +56,20 @@ def followed(run: LateRun, judge: Judge, owner: str, span: Span, last_ms: int, f
     )
 
 
-def follow_runs(memory: Memory, tables: AlertTables, sources: AlertSources, final_ms: int) -> int:
-    """Let the next runs go on until `final_ms`; return how many alerts they raised."""
-    due = due_runs(memory, final_ms)
+class Followed(NamedTuple):
+    """How many runs went on, and how many alerts they raised."""
+
+    runs: int
+    raised: int
+
+
+def follow_runs(
+    memory: Memory, tables: AlertTables, sources: AlertSources, share: Share, final_ms: int
+) -> Followed:
+    """Let the next runs of a share go on until `final_ms`."""
+    due = due_runs(memory, share, final_ms)
     if not due:
-        return 0
+        return Followed(0, 0)
     devices = sources.devices({run.owner for run in due})
     rules = {device.tenant: TenantRules(sources.rules(device.tenant)) for device in devices.values()}
     going = [one for run in due if (one := _going(run, devices[run.owner], rules)) is not None]
@@ -72,7 +82,7 @@ def follow_runs(memory: Memory, tables: AlertTables, sources: AlertSources, fina
         memory.give("begun_run", run_table(_still(going, spans, final_ms)))
         memory.run("follow_runs")
         memory.count("alerts_raised", raised)
-    return raised
+    return Followed(len(due), raised)
 
 
 def _going(run: FollowedRun, device: RuleDevice, rules: Mapping[str, TenantRules]) -> _Following | None:

@@ -13,12 +13,12 @@ from catalog.filters import joined_spans
 from jobs.corrections.lake_reads import counted_readings
 from jobs.corrections.memory import Memory
 from jobs.corrections.session_reads import PATIENCE_MS, QUIET_MS, span_table
+from jobs.corrections.shares import Share
 from udfs.rules.columns import readings_of
 from udfs.rules.reading import RuleReading, order
 from udfs.session_corrections import Span
 
 HOUR_MS: Final = 3_600_000
-BATCH_HOURS: Final = 1_000
 BATCH_RUNS: Final = 1_000
 _ROWS: Final = 100_000
 
@@ -65,14 +65,15 @@ class Judged(NamedTuple):
     late: bool
 
 
-def due_hours(memory: Memory, final_ms: int, now_ms: int) -> list[Hour]:
-    """Return the next hours whose turn it is."""
+def due_hours(memory: Memory, share: Share, most_hours: int, final_ms: int, now_ms: int) -> list[Hour]:
+    """Return the newest hours of a share whose turn it is; those of a device follow each other."""
     memory.run(
         "next_hours",
+        **share._asdict(),
         final_ms=final_ms,
         quiet_since_ms=now_ms - QUIET_MS,
         waited_since_ms=now_ms - PATIENCE_MS,
-        batch_size=BATCH_HOURS,
+        batch_size=most_hours,
     )
     columns = "tenant, device_id, hour_ms, metrics, located, far"
     rows = memory.connection.table("hour_batch").project(columns).fetchall()
@@ -82,9 +83,9 @@ def due_hours(memory: Memory, final_ms: int, now_ms: int) -> list[Hour]:
     ]
 
 
-def due_runs(memory: Memory, final_ms: int) -> list[FollowedRun]:
-    """Return the next runs whose turn it is."""
-    memory.run("next_runs", final_ms=final_ms, batch_size=BATCH_RUNS)
+def due_runs(memory: Memory, share: Share, final_ms: int) -> list[FollowedRun]:
+    """Return the next runs of a share whose turn it is."""
+    memory.run("next_runs", **share._asdict(), final_ms=final_ms, batch_size=BATCH_RUNS)
     columns = "tenant, device_id, rule, form, from_ms, last_ms, until_ms, not_before_ms, kept"
     rows = memory.connection.table("run_batch").project(columns).fetchall()
     return [FollowedRun(f"{row[0]}/{row[1]}", *row[2:]) for row in rows]

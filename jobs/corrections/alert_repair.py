@@ -19,6 +19,7 @@ from jobs.corrections.alert_rules import Judge, TenantRules
 from jobs.corrections.alert_sources import AlertSources, AlertTables
 from jobs.corrections.alert_telling import tell_untold
 from jobs.corrections.memory import Memory
+from jobs.corrections.shares import Share
 from udfs.rules.late_run import LateRun
 from udfs.rules.look_back import DAY_MS
 from udfs.rules.reading import RuleDevice
@@ -27,6 +28,13 @@ from udfs.session_corrections import Span
 # How much more than a rule needs is read around late readings; further back each time, until some are there.
 MARGIN_MS: Final = 600_000
 _FURTHER: Final = 6
+# A long span is read with as much of its past as costs little beside it: then it need not be read again.
+_SPAN_TO_MARGIN: Final = 4
+# Hours judged at once begin with the least; then with as many as hold about so many readings.
+LEAST_HOURS: Final = 1_000
+MOST_HOURS: Final = 50_000
+MOST_READINGS: Final = 400_000
+_GROWTH: Final = 8
 
 
 class Stretch(NamedTuple):
@@ -49,24 +57,47 @@ class Stretch(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What late readings raise, the runs to be followed, and whether to look further back first."""
+    """What late readings raise, the runs to be followed, and whether to look further back first.
+
+    `readings` is how many were read for it.
+    """
 
     stretch: Stretch
     found: Sequence[Found]
     going_on: Sequence[FollowedRun]
     is_far: bool
+    readings: int
+
+
+class JudgedHours(NamedTuple):
+    """How many hours had their turn, how many readings were read for them, how many alerts were raised."""
+
+    hours: int
+    readings: int
+    raised: int
+
+    def next_hours(self, at_once: int) -> int:
+        """Return how many hours to judge at once the next time, by what these cost."""
+        fitting = MOST_READINGS * self.hours // max(1, self.readings)
+        return max(24, min(fitting, at_once * _GROWTH, MOST_HOURS))
 
 
 def judge_hours(
-    memory: Memory, tables: AlertTables, sources: AlertSources, final_ms: int, now_ms: int
-) -> int:
-    """Judge the next hours that event time has passed for good; return how many alerts they raised.
+    memory: Memory,
+    tables: AlertTables,
+    sources: AlertSources,
+    share: Share,
+    most_hours: int,
+    final_ms: int,
+    now_ms: int,
+) -> JudgedHours:
+    """Judge the newest hours of a share that event time has passed for good.
 
     Telling first, forgetting last: whoever is cut off in between tells the same again, which changes nothing.
     """
-    hours = due_hours(memory, final_ms, now_ms)
+    hours = due_hours(memory, share, most_hours, final_ms, now_ms)
     if not hours:
-        return 0
+        return JudgedHours(0, 0, 0)
     stretches = _stretches(hours, sources, final_ms)
     outcomes = _outcomes(memory, tables.readings, stretches, final_ms) if stretches else []
     far = {hour for one in outcomes if one.is_far for hour in one.stretch.hours}
@@ -79,7 +110,7 @@ def judge_hours(
         memory.run("settle_hours")
         memory.count("late_hours_judged", len(hours) - len(far))
         memory.count("alerts_raised", raised)
-    return raised
+    return JudgedHours(len(hours), sum(one.readings for one in outcomes), raised)
 
 
 def _stretches(hours: Iterable[Hour], sources: AlertSources, final_ms: int) -> list[Stretch]:
@@ -123,16 +154,19 @@ def stretch_of(
     return Stretch(device, hours, judges, span)
 
 
-def margin_ms(hours: Iterable[Hour]) -> int:
+def margin_ms(hours: Sequence[Hour]) -> int:
     """Return how much further back than the rules need it is looked, a day at most."""
     further: int = _FURTHER ** max(hour.far for hour in hours)
-    return min(MARGIN_MS * further, DAY_MS)
+    length_ms = max(hour.end_ms for hour in hours) - min(hour.hour_ms for hour in hours)
+    return min(max(MARGIN_MS * further, length_ms // _SPAN_TO_MARGIN), DAY_MS)
 
 
 def outcome_of(stretch: Stretch, readings: Iterable[Judged], final_ms: int) -> Outcome:
     """Judge the readings of a stretch, which come in order."""
     runs = [LateRun(judge.compiled, stretch.device) for judge in stretch.judges]
+    count = 0
     for reading, late in readings:
+        count += 1
         for run in runs:
             run.take(reading, late)
     for run in runs:
@@ -144,4 +178,4 @@ def outcome_of(stretch: Stretch, readings: Iterable[Judged], final_ms: int) -> O
         if lasts(run, judge, stretch.last_ms)
     ]
     is_far = margin_ms(stretch.hours) < DAY_MS and not all(run.kept.knows_past for run in runs)
-    return Outcome(stretch, found, going_on, is_far)
+    return Outcome(stretch, found, going_on, is_far, count)

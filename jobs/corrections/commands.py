@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.corrections.report import Report, read_report, report_file
+from catalog.corrections_report import Report, as_json, read_report, report_file
 from millrace.clock import to_iso
 from millrace.errors import MillraceError
 from millrace.output import Column, print_table
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command()
 def corrections(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how many late readings came, what was corrected for them, and what still waits."""
     report = read_report(report_file(settings()))
@@ -24,8 +24,8 @@ def corrections(
         raise MillraceError(
             "the corrector has not reported yet", mend="`millrace up` starts it; `millrace logs corrector`."
         )
-    if as_json:
-        typer.echo(json.dumps(report._asdict()))
+    if is_json:
+        typer.echo(json.dumps(as_json(report)))
         return
     show(report)
 
@@ -35,8 +35,12 @@ def show(report: Report) -> None:
     rows = [
         (name.removesuffix("_ms").replace("_", " "), _shown(name, value))
         for name, value in report._asdict().items()
-        if name != "state"
+        if name not in ("state", "queues")
     ]
+    for one in report.queues:
+        rows.append(
+            (f"{one.queue} {one.share}".replace("_", " "), f"{one.waiting:,}, lag {one.lag_ms / 1000:,.1f} s")
+        )
     print_table((Column(""), Column("")), rows, title=f"corrections: {report.state}")
 
 

@@ -8,18 +8,19 @@ from typing import Final, NamedTuple
 from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
+from catalog.corrections_report import QUEUES, Queue, Report
 from catalog.lake import NAMESPACE
 from catalog.repetitions import settle_repetitions
 from jobs.corrections.alert_confirming import confirm_told
 from jobs.corrections.alert_following import follow_runs
-from jobs.corrections.alert_repair import judge_hours
+from jobs.corrections.alert_repair import LEAST_HOURS, judge_hours
 from jobs.corrections.alert_sources import AlertSources, AlertTables
 from jobs.corrections.horizon import Horizon, JobView
 from jobs.corrections.lake_reads import late_since, sessions_since
 from jobs.corrections.lake_writes import committed_id
 from jobs.corrections.memory import Memory
-from jobs.corrections.report import Report
 from jobs.corrections.session_repair import Devices, SessionRepair, SessionTables
+from jobs.corrections.shares import Share, fresh_since_ms, shares
 from jobs.corrections.stream_view import StreamView
 from jobs.corrections.window_repair import MINUTE_MS, PutPanes, WindowTables, correct_next_windows
 
@@ -27,7 +28,10 @@ _log = logging.getLogger("millrace.corrector")
 _TELEMETRY: Final = "telemetry"
 _SESSIONS: Final = "sessions"
 _ALERTS: Final = "alerts"
-MOST_BATCHES: Final = 10
+# Of each kind of work and each share of it.
+MOST_BATCHES: Final = 5
+# How long hours of a share are judged in a pass.
+JUDGE_S: Final = 4.0
 CONFIRM_EVERY_MS: Final = 30_000
 
 
@@ -69,7 +73,7 @@ class Corrector:
         self._confirmed_ms = 0
 
     def run_pass(self, now_ms: int) -> Report:
-        """Do what can be done now; at most `MOST_BATCHES` batches of each kind."""
+        """Do what can be done now; at most `MOST_BATCHES` batches of each kind and share."""
         began_s = time.monotonic()
         views = {name: self._around.look(name) for name in (_TELEMETRY, _SESSIONS, _ALERTS)}
         ticked_ms = self._around.tick_watermark_ms(views[_SESSIONS].watermark_ms) if views[_SESSIONS] else -1
@@ -152,11 +156,16 @@ class Corrector:
         self._raise_alerts(AlertTables(tables.readings, tables.alert_events), now_ms)
 
     def _correct_windows(self, tables: _Tables, now_ms: int) -> None:
+        for share in shares(self._windows.final_ms):
+            self._correct_windows_of(share, tables, now_ms)
+
+    def _correct_windows_of(self, share: Share, tables: _Tables, now_ms: int) -> None:
         self._around.still_alone()
         for _ in range(MOST_BATCHES):
             done = correct_next_windows(
                 self._memory,
                 WindowTables(tables.readings, tables.rollups),
+                share,
                 self._windows.final_ms,
                 now_ms,
                 self._around.put_panes,
@@ -171,9 +180,7 @@ class Corrector:
     def _raise_alerts(self, tables: AlertTables, now_ms: int) -> None:
         # Readings in time are all stored, and alerts they raised all told.
         final_ms = min(self._windows.final_ms, self._alerts.final_ms)
-        raised = judge_hours(self._memory, tables, self._around.alerts, final_ms, now_ms)
-        self._around.still_alone()
-        raised += follow_runs(self._memory, tables, self._around.alerts, final_ms)
+        raised = sum(self._raise_share(share, tables, final_ms, now_ms) for share in shares(final_ms))
         if raised:
             _log.info("raised %d alerts for late readings", raised)
         self._around.still_alone()
@@ -183,11 +190,28 @@ class Corrector:
             if untrue:
                 _log.info("took back %d alerts that the stream did not find again", untrue)
 
+    def _raise_share(self, share: Share, tables: AlertTables, final_ms: int, now_ms: int) -> int:
+        began_s, raised = time.monotonic(), 0
+        while time.monotonic() - began_s < JUDGE_S:
+            self._around.still_alone()
+            at_once = self._memory.figure("hours_at_once", LEAST_HOURS)
+            judged = judge_hours(self._memory, tables, self._around.alerts, share, at_once, final_ms, now_ms)
+            if judged.hours:
+                self._memory.set_figure("hours_at_once", judged.next_hours(at_once))
+            followed = follow_runs(self._memory, tables, self._around.alerts, share, final_ms)
+            raised += judged.raised + followed.raised
+            if not judged.hours and not followed.runs:
+                break
+        return raised
+
     def _report(self, now_ms: int, began_s: float, running: bool) -> Report:
-        memory, waiting = self._memory, self._memory.waiting()
-        since_ms = waiting.since_ms
+        memory = self._memory
+        queues = self._queues(now_ms)
+        lag_ms = max(queue.lag_ms for queue in queues)
+        pending = {name: sum(one.waiting for one in queues if one.queue == name) for name in QUEUES}
+        is_idle = not any(pending.values())
         return Report(
-            state="idle" if since_ms is None else "working" if running else "stream is down",
+            state="idle" if is_idle else "working" if running else "stream is down",
             at_ms=now_ms,
             pass_ms=round((time.monotonic() - began_s) * 1_000),
             late_readings=memory.figure("late_readings"),
@@ -199,14 +223,26 @@ class Corrector:
             late_hours_judged=memory.figure("late_hours_judged"),
             alerts_raised=memory.figure("alerts_raised"),
             alerts_followed=memory.rows_of("followed_run"),
-            pending_minutes=waiting.minutes,
-            pending_sessions=waiting.ranges,
-            pending_alert_hours=waiting.hours,
+            pending_minutes=pending["windows"],
+            pending_sessions=pending["sessions"],
+            pending_alert_hours=pending["alert_hours"],
             windows_final_ms=self._windows.final_ms,
             sessions_final_ms=self._sessions.final_ms,
             alerts_final_ms=self._alerts.final_ms,
-            lag_ms=0 if since_ms is None else now_ms - since_ms,
+            lag_ms=lag_ms,
+            queues=queues,
         )
+
+    def _queues(self, now_ms: int) -> list[Queue]:
+        since_ms = fresh_since_ms(self._windows.final_ms)
+        waiting = {(one.queue, one.is_fresh): one for one in self._memory.waiting(since_ms)}
+        return [
+            Queue(name, "fresh" if is_fresh else "backlog", one.rows, now_ms - one.found_at_ms)
+            if (one := waiting.get((name, is_fresh)))
+            else Queue(name, "fresh" if is_fresh else "backlog", 0, 0)
+            for name in QUEUES
+            for is_fresh in (True, False)
+        ]
 
 
 def _job_view(view: StreamView, watermark_ms: int, *tables: Table) -> JobView:

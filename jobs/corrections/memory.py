@@ -22,20 +22,12 @@ THREADS: Final = 2
 
 
 class Waiting(NamedTuple):
-    """What is touched but not made right yet; times are when the oldest was found."""
+    """Work of a queue that waits: how much, and when the oldest was found; fresh work is counted apart."""
 
-    minutes: int
-    ranges: int
-    hours: int
-    oldest_minute_found_ms: int | None
-    oldest_range_found_ms: int | None
-    oldest_hour_found_ms: int | None
-
-    @property
-    def since_ms(self) -> int | None:
-        """When the oldest of all was found."""
-        found = (self.oldest_minute_found_ms, self.oldest_range_found_ms, self.oldest_hour_found_ms)
-        return min((at_ms for at_ms in found if at_ms is not None), default=None)
+    queue: str
+    is_fresh: bool
+    rows: int
+    found_at_ms: int
 
 
 class Memory:
@@ -60,7 +52,7 @@ class Memory:
             raise
         self.connection.execute("COMMIT")
 
-    def run(self, name: str, **variables: int | str | list[str]) -> duckdb.DuckDBPyConnection:
+    def run(self, name: str, **variables: int | str | bool | list[str]) -> duckdb.DuckDBPyConnection:
         """Run the statements of a file with its variables set."""
         for variable, value in variables.items():
             self.connection.execute(f"SET VARIABLE {variable} = ?", [value])
@@ -104,11 +96,9 @@ class Memory:
         """Return the number of rows of a table, or of those that meet a condition."""
         return int(self.connection.table(table).filter(condition).aggregate("count(*)").fetchall()[0][0])
 
-    def waiting(self) -> Waiting:
-        """Return what still waits."""
-        row = self.run("waiting").fetchone()
-        assert row is not None
-        return Waiting(*row)
+    def waiting(self, fresh_since_ms: int) -> list[Waiting]:
+        """Return what still waits; fresh is what event time since then touched. Empty shares are left out."""
+        return [Waiting(*row) for row in self.run("waiting", fresh_since_ms=fresh_since_ms).fetchall()]
 
 
 def _open(path: Path) -> duckdb.DuckDBPyConnection:

@@ -12,6 +12,7 @@ from pyiceberg.table import Table
 from catalog.filters import joined_spans
 from jobs.corrections.lake_reads import counted_readings, published_sessions
 from jobs.corrections.memory import Memory
+from jobs.corrections.shares import Share
 from udfs.session_corrections import Span, Told, Touched
 from udfs.sessions import Flags, Session, Times, Values, gap_after_ms, sessionize
 
@@ -19,6 +20,7 @@ BATCH_RANGES: Final = 5_000
 _ROWS: Final = 200_000
 QUIET_MS: Final = 30_000
 PATIENCE_MS: Final = 600_000
+_BEFORE_ALL: Final = ("", "", 1 << 62)
 
 
 class DeviceTerms(Protocol):
@@ -67,16 +69,18 @@ class Range(NamedTuple):
         return tenant, device_id, self.hour_ms
 
 
-def due_ranges(memory: Memory, after: tuple[str, str, int], final_ms: int, now_ms: int) -> list[Range]:
-    """Return the next ranges in order whose turn it is."""
+def due_ranges(memory: Memory, share: Share, after: Range | None, final_ms: int, now_ms: int) -> list[Range]:
+    """Return the next ranges of a share whose turn it is: those behind `after`, from the newest on."""
+    tenant, device_id, hour_ms = after.place if after else _BEFORE_ALL
     memory.run(
         "next_ranges",
+        **share._asdict(),
         final_ms=final_ms,
         quiet_since_ms=now_ms - QUIET_MS,
         waited_since_ms=now_ms - PATIENCE_MS,
-        after_tenant=after[0],
-        after_device=after[1],
-        after_hour_ms=after[2],
+        after_tenant=tenant,
+        after_device=device_id,
+        after_hour_ms=hour_ms,
         batch_size=BATCH_RANGES,
     )
     rows = memory.connection.table("range_batch").order("tenant, device_id, hour_ms").fetchall()

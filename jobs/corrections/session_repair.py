@@ -10,10 +10,10 @@ from pyiceberg.table import Table
 from jobs.corrections.lake_writes import append
 from jobs.corrections.memory import Memory
 from jobs.corrections.session_reads import DeviceTerms, Range, due_ranges, sessions_in, told_sessions
+from jobs.corrections.shares import Share, shares
 from udfs.session_corrections import Terms, Told, Touched, correct, parts_around
 
 _TIME = pa.timestamp("us", "UTC")
-_FIRST = ("", "", -(1 << 62))
 
 
 class Devices(NamedTuple):
@@ -40,13 +40,17 @@ class SessionRepair:
         self._final_ms = final_ms
 
     def run(self, now_ms: int, most_batches: int) -> int:
-        """Make ranges right in batches; return how many rows were published."""
-        published, after = 0, _FIRST
+        """Make ranges right, `most_batches` of each share; return how many rows were published."""
+        return sum(self._run(share, now_ms, most_batches) for share in shares(self._final_ms))
+
+    def _run(self, share: Share, now_ms: int, most_batches: int) -> int:
+        published = 0
+        oldest: Range | None = None
         for _ in range(most_batches):
-            ranges = due_ranges(self._memory, after, self._final_ms, now_ms)
+            ranges = due_ranges(self._memory, share, oldest, self._final_ms, now_ms)
             if not ranges:
                 break
-            after = ranges[-1].place
+            oldest = max(ranges, key=lambda one: (-one.hour_ms, *one.place[:2]))
             published += self._correct(ranges)
         return published
 

@@ -11,6 +11,7 @@ from catalog.filters import joined_spans
 from jobs.corrections.lake_reads import counted_readings, published_windows
 from jobs.corrections.lake_writes import append
 from jobs.corrections.memory import Memory
+from jobs.corrections.shares import Share
 from udfs.hot_series import KEEP_MS
 
 MINUTE_MS: Final = 60_000
@@ -34,13 +35,13 @@ class WindowsDone(NamedTuple):
 
 
 def correct_next_windows(
-    memory: Memory, tables: WindowTables, final_ms: int, now_ms: int, put_panes: PutPanes
+    memory: Memory, tables: WindowTables, share: Share, final_ms: int, now_ms: int, put_panes: PutPanes
 ) -> WindowsDone:
-    """Make the next batch of touched minutes right; 0 minutes when none before `final_ms` is left.
+    """Make the newest touched minutes of a share right; 0 minutes when none before `final_ms` is left.
 
     The lake first, the hot tier next, forgetting last: a crash between them repeats what changes nothing.
     """
-    memory.run("next_minutes", final_ms=final_ms, batch_size=BATCH_MINUTES)
+    memory.run("next_minutes", **share._asdict(), final_ms=final_ms, batch_size=BATCH_MINUTES)
     minutes = memory.rows_of("minute_batch")
     if not minutes:
         return WindowsDone(0, 0, 0)

@@ -12,10 +12,10 @@ from pyiceberg.expressions import EqualTo, GreaterThanOrEqual, LessThan
 from pyiceberg.table import Table
 
 from catalog.archive import archived_rows
+from catalog.corrections_report import read_report, report_file
 from catalog.filters import every, moment, predicate
 from catalog.lake import NAMESPACE, load_lake
 from jobs.corrections.memory import Memory
-from jobs.corrections.report import read_report, report_file
 from jobs.recompute.asked import Asked
 from jobs.recompute.windows import WindowSources
 from millrace.errors import MillraceError

@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 
+from catalog.corrections_report import Report
 from catalog.tables import apply_tables
 from jobs.corrections.alert_sources import AlertSources
 from jobs.corrections.corrector import Corrector, Surroundings
 from jobs.corrections.memory import Memory
-from jobs.corrections.report import Report
 from jobs.corrections.session_reads import DeviceTerms
 from jobs.corrections.session_repair import Devices
 from jobs.corrections.stream_view import StreamView

@@ -8,12 +8,12 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from catalog.alert_transitions import consumed
+from catalog.corrections_report import Report
 from catalog.migrations import connect
 from catalog.rule_store import Change, Entry, RuleStore, State
 from jobs.alerts_keeper.keeper import Keeper
 from jobs.corrections.alert_rows import alert_rows
 from jobs.corrections.alert_sources import AlertSources, alert_sources
-from jobs.corrections.report import Report
 from millrace.clock import now_ms
 from millrace.contracts import topics
 from millrace.settings import Settings

@@ -1,12 +1,14 @@
 /* query
 owner: data-platform
 reads: [touched_minute, touched_range, touched_hour]
-about: How many windows, ranges and hours wait, and since when the oldest that could be corrected does.
+about: >
+  How many windows, ranges and hours wait, and since when the oldest does; those of the last day of event time by themselves.
 */
-SELECT
-  (SELECT count(*) FROM touched_minute) AS pending_minutes,
-  (SELECT count(*) FROM touched_range) AS pending_ranges,
-  (SELECT count(*) FROM touched_hour) AS pending_hours,
-  (SELECT min(found_at_ms) FROM touched_minute) AS oldest_minute_found_ms,
-  (SELECT min(found_at_ms) FROM touched_range) AS oldest_range_found_ms,
-  (SELECT min(found_at_ms) FROM touched_hour) AS oldest_hour_found_ms
+SELECT queue, event_ms >= getvariable('fresh_since_ms') AS is_fresh, count(*) AS waiting, min(found_at_ms) AS found_at_ms
+FROM (
+  SELECT 'windows' AS queue, minute_ms AS event_ms, found_at_ms FROM touched_minute
+  UNION ALL
+  SELECT 'sessions', hour_ms, found_at_ms FROM touched_range
+  UNION ALL
+  SELECT 'alert_hours', hour_ms, found_at_ms FROM touched_hour)
+GROUP BY ALL

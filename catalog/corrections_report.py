@@ -1,10 +1,26 @@
 """What the corrector says of itself: `corrections.json` in the stack's folder, read by CLI and API."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from millrace.settings import Settings
+
+QueueName = Literal["windows", "sessions", "alert_hours"]
+QUEUES: Final[tuple[QueueName, ...]] = ("windows", "sessions", "alert_hours")
+
+
+class Queue(NamedTuple):
+    """Work of one kind that waits; `fresh` is that of the last day of event time, which has its own share.
+
+    `lag_ms` is since when the oldest of it waits, 0 = nothing waits.
+    """
+
+    queue: QueueName
+    share: Literal["fresh", "backlog"]
+    waiting: int
+    lag_ms: int
 
 
 class Report(NamedTuple):
@@ -34,6 +50,12 @@ class Report(NamedTuple):
     sessions_final_ms: int
     alerts_final_ms: int
     lag_ms: int
+    queues: Sequence[Queue] = ()
+
+
+def as_json(report: Report) -> dict[str, object]:
+    """Return a report as JSON holds it."""
+    return report._asdict() | {"queues": [queue._asdict() for queue in report.queues]}
 
 
 def report_file(settings: Settings) -> Path:
@@ -44,13 +66,15 @@ def report_file(settings: Settings) -> Path:
 def write_report(path: Path, report: Report) -> None:
     """Replace the report whole."""
     scratch = path.with_suffix(".new")
-    scratch.write_text(json.dumps(report._asdict()))
+    scratch.write_text(json.dumps(as_json(report)))
     scratch.replace(path)
 
 
 def read_report(path: Path) -> Report | None:
     """Return the newest report, None before the first."""
     try:
-        return Report(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        fields = json.loads(path.read_text())
+        queues = [Queue(**queue) for queue in fields.pop("queues")]
+        return Report(**fields, queues=queues)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
