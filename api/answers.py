@@ -260,6 +260,22 @@ class LakeFigures(Part):
     tables: list[TableFigures] | None = None
 
 
+class QueueFigures(Answer):
+    """Late work of one kind that waits; `fresh` is that of the last day of event time, done first."""
+
+    queue: Literal["windows", "sessions", "alert_hours"]
+    share: Literal["fresh", "backlog"]
+    waiting: int
+    lag_ms: int = Field(description="Since when the oldest of it waits, milliseconds; 0 = nothing waits.")
+
+
+class CorrectionFigures(Part):
+    """What late readings touched and is not right yet, as the corrector last said."""
+
+    age_ms: AgeMs | None = None
+    queues: list[QueueFigures] | None = None
+
+
 class Figures(Answer):
     """The fleet's figures."""
 
@@ -270,3 +286,4 @@ class Figures(Answer):
     gateways: list[GatewayFigures]
     ledger: LedgerFigures
     lake: LakeFigures
+    corrections: CorrectionFigures

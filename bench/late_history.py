@@ -1,7 +1,7 @@
 """How fast imported history is judged by rules, and whether fresh work waits: `python -m bench.late_history`.
 
-One recorded air-quality station (35,000 hourly rows) is imported as late readings beside five rules; the corrector
-passes over it on a lake of its own in a temporary folder.
+One recorded air-quality station (35,000 hourly rows) is imported as late readings beside five rules; the
+corrector passes over it on a lake of its own in a temporary folder.
 """
 
 import tempfile
@@ -20,7 +20,9 @@ from udfs.rules.alerts import AlertChange
 
 HOUR_MS: Final = 3_600_000
 CONDITIONS: Final[dict[str, dict[str, Any]]] = {
-    "dust": {"kind": "threshold", "metric": "pm2_5_ugm3", "raise_above": 150, "clear_below": 115, "for_s": 21_600},
+    "dust": {
+        "kind": "threshold", "metric": "pm2_5_ugm3", "raise_above": 150, "clear_below": 115, "for_s": 21_600,
+    },
     "ozone": {"kind": "count_in_window", "metric": "o3_ugm3", "above": 200, "times": 3, "within_s": 21_600},
     "pressure": {"kind": "rate_of_change", "metric": "pressure_hpa", "per_s": 3600, "above": 3},
     "hot": {"kind": "threshold", "metric": "temperature_c", "raise_above": 35},
@@ -37,7 +39,7 @@ CONDITIONS: Final[dict[str, dict[str, Any]]] = {
 
 def rules() -> list[StoredRule]:
     """Return the rules as the registry has them."""
-    fields: dict[str, Any] = {name: None for name in StoredRule._fields}
+    fields: dict[str, Any] = dict.fromkeys(StoredRule._fields)
     made = []
     for name, when in CONDITIONS.items():
         definition = {"rule": name, "when": when, "notify": ["ops"]}

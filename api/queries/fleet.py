@@ -6,12 +6,14 @@ import httpx
 from redis.exceptions import RedisError
 
 from api.answers import DeviceFigures, Figures, TenantFigures
+from api.queries.corrections import correction_figures
 from api.queries.flink import stream_figures
 from api.queries.gateways import gateway_figures
 from api.queries.hot_store import HotStore, TenantCounts
 from api.queries.ledger import LEDGER_FILE, ledger_figures
 from api.queries.maintenance import MAINTENANCE_FILE, lake_figures
 from api.queries.presence import ONLINE_WITHIN_MS
+from catalog.corrections_report import report_file
 from millrace.clock import age_ms, to_iso
 from millrace.settings import Settings
 
@@ -35,6 +37,7 @@ async def read_figures(store: HotStore, web: httpx.AsyncClient, config: Settings
         gateways=list(gateways),
         ledger=ledger_figures(config.folder / LEDGER_FILE, now_ms),
         lake=lake_figures(config.folder / MAINTENANCE_FILE, now_ms),
+        corrections=correction_figures(report_file(config), now_ms),
     )
 
 

@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from api.answers import Figures, JobFigures, LedgerFigures, TenantFigures
+from api.answers import Figures, JobFigures, LedgerFigures, QueueFigures, TenantFigures
 from api.queries.lake_prometheus import of_lake
 from catalog.marks import MARKS
 
@@ -27,6 +27,7 @@ class _FiguresCollector(Collector):
             yield from _of_ledger(self._figures.ledger)
         if self._figures.lake.state == "ok":
             yield from of_lake(self._figures.lake)
+        yield from _of_corrections(self._figures.corrections.queues or [])
 
 
 def to_prometheus(figures: Figures, *, openmetrics: bool) -> bytes:
@@ -41,6 +42,7 @@ def _up(figures: Figures) -> Metric:
     up = GaugeMetricFamily("millrace_up", "1 when the part answers.", labels=["part"])
     parts = {"devices": figures.devices.state, "stream": figures.stream.state}
     parts |= {"ledger": figures.ledger.state, "lake": figures.lake.state}
+    parts |= {"corrections": figures.corrections.state}
     parts |= {f"gateway:{gateway.port}": gateway.state for gateway in figures.gateways}
     for name, state in parts.items():
         up.add_metric([name], float(state == "ok"))
@@ -58,6 +60,20 @@ def _of_tenants(tenants: list[TenantFigures]) -> Iterator[Metric]:
         if tenant.newest_event_time_ms is not None:
             newest.add_metric([tenant.tenant], tenant.newest_event_time_ms / 1000)
     yield from (devices, newest)
+
+
+def _of_corrections(queues: list[QueueFigures]) -> Iterator[Metric]:
+    labels = ["queue", "share"]
+    waiting = GaugeMetricFamily(
+        "millrace_corrections_waiting", "Late work that is not right yet.", labels=labels
+    )
+    lag = GaugeMetricFamily(
+        "millrace_corrections_lag_seconds", "Since the oldest of it waits.", labels=labels
+    )
+    for one in queues:
+        waiting.add_metric([one.queue, one.share], one.waiting)
+        lag.add_metric([one.queue, one.share], one.lag_ms / 1000)
+    yield from (waiting, lag)
 
 
 def _of_jobs(jobs: list[JobFigures]) -> Iterator[Metric]:

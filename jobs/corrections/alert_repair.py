@@ -29,7 +29,7 @@ from udfs.session_corrections import Span
 MARGIN_MS: Final = 600_000
 _FURTHER: Final = 6
 # A long span is read with as much of its past as costs little beside it: then it need not be read again.
-_SPAN_TO_MARGIN: Final = 4
+_SPAN_TO_MARGIN: Final = 24
 # Hours judged at once begin with the least; then with as many as hold about so many readings.
 LEAST_HOURS: Final = 1_000
 MOST_HOURS: Final = 50_000

@@ -1,12 +1,14 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.answers import (
+    CorrectionFigures,
     DeviceFigures,
     Figures,
     GatewayFigures,
     JobFigures,
     LakeFigures,
     LedgerFigures,
+    QueueFigures,
     StreamFigures,
     TenantFigures,
 )
@@ -49,6 +51,7 @@ def figures(devices: DeviceFigures, stream: StreamFigures) -> Figures:
         gateways=[gateway],
         ledger=LedgerFigures(state="unavailable"),
         lake=LakeFigures(state="unavailable"),
+        corrections=CorrectionFigures(state="unavailable"),
     )
 
 
@@ -79,6 +82,7 @@ def test_a_part_that_is_down_has_no_samples_in_the_text_but_up_zero() -> None:
         ("millrace_up", "stream"): 0.0,
         ("millrace_up", "ledger"): 0.0,
         ("millrace_up", "lake"): 0.0,
+        ("millrace_up", "corrections"): 0.0,
         ("millrace_up", "gateway:18090"): 0.0,
     }
 
@@ -119,3 +123,19 @@ def test_of_a_gateway_only_its_own_counters_and_gauges_are_taken() -> None:
         {"protocol": "mqtt"},
         41.0,
     )
+
+
+def test_queues_of_late_work_are_told_by_kind_and_share() -> None:
+    queues = [
+        QueueFigures(queue="alert_hours", share="fresh", waiting=0, lag_ms=0),
+        QueueFigures(queue="alert_hours", share="backlog", waiting=68_000, lag_ms=90_500),
+    ]
+    down = DeviceFigures(state="unavailable", reason="gone", online_within_ms=300_000)
+    found = figures(down, StreamFigures(state="unavailable")).model_copy(
+        update={"corrections": CorrectionFigures(state="ok", age_ms=1, queues=queues)}
+    )
+    text = to_prometheus(found, openmetrics=False).decode()
+    assert 'millrace_corrections_waiting{queue="alert_hours",share="fresh"} 0.0' in text
+    assert 'millrace_corrections_waiting{queue="alert_hours",share="backlog"} 68000.0' in text
+    assert 'millrace_corrections_lag_seconds{queue="alert_hours",share="backlog"} 90.5' in text
+    assert 'millrace_up{part="corrections"} 1.0' in text

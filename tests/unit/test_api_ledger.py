@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.answers import DeviceFigures, Figures, LakeFigures, StreamFigures
+from api.answers import CorrectionFigures, DeviceFigures, Figures, LakeFigures, StreamFigures
 from api.queries.ledger import STALE_AFTER_MS, ledger_figures
 from api.queries.prometheus import to_prometheus
 from catalog.ledger import judge
@@ -42,6 +42,7 @@ def samples(file: Path, now_ms: int) -> dict[tuple[str, ...], float]:
         gateways=[],
         ledger=ledger_figures(file, now_ms),
         lake=LakeFigures(state="unavailable"),
+        corrections=CorrectionFigures(state="unavailable"),
     )
     text = to_prometheus(figures, openmetrics=False).decode()
     return {
