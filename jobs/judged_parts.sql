@@ -16,13 +16,14 @@ FROM (
       CASE topic
         WHEN 'rules' THEN JSON_OBJECT('state' VALUE told['state'], 'rule' VALUE told['rule'])
         WHEN 'device-context' THEN JSON_OBJECT(
-          'site' VALUE told['site'], 'profile' VALUE told['profile'], 'tags' VALUE told['tags'])
+          'site' VALUE told['site'], 'profile' VALUE told['profile'], 'tags' VALUE told['tags'],
+          'registered_ms' VALUE CAST(sent['registered_ms'] AS BIGINT))
       END) AS items
   FROM (
     SELECT
       *, CONCAT(tenant, '/', device_id) AS owner,
-      -- The topic's map holds no null, and of such a map Flink says that a missing key is an empty text.
-      CAST(attributes AS MAP<STRING, STRING>) AS told
+      -- The topic's maps hold no null, and of such a map Flink says that a missing key is -1 or an empty text.
+      CAST(metrics AS MAP<STRING, DOUBLE>) AS sent, CAST(attributes AS MAP<STRING, STRING>) AS told
     FROM judged)
 )
 CROSS JOIN UNNEST(items) AS gathered_items (item)

@@ -108,9 +108,10 @@ def _values(column: "pd.Series[Any]") -> npt.NDArray[Any]:
     return values
 
 
-def _context(owner: str, told: dict[str, str | None]) -> ArrivedContext:
+def _context(owner: str, told: dict[str, Any]) -> ArrivedContext:
     tags = json.loads(told["tags"] or "[]")
-    return ArrivedContext(owner, told["site"] or "", told["profile"] or DEFAULT_PROFILE, tuple(tags))
+    profile, registered_ms = told["profile"] or DEFAULT_PROFILE, max(0, int(told["registered_ms"] or 0))
+    return ArrivedContext(owner, told["site"] or "", profile, tuple(tags), registered_ms)
 
 
 def _rule(owner: str, log_time_ms: int, metrics: str, told: dict[str, str | None]) -> ArrivedRule:

@@ -190,3 +190,97 @@ def test_when_nobody_tells_of_rules_readings_wait_half_a_minute() -> None:
     shard = waiting()
     assert shard.take(Arrived(), 5_000, 29_999) == []
     assert kinds(shard.take(Arrived(), 5_000, 31_000)) == [("a", "raised", 15_000)]
+
+
+REGISTERED_MS = 1_000_000
+
+
+def silent(log_time_ms: int, version: int = 1, metric: str | None = None, **more: Any) -> ArrivedRule:
+    when = {"kind": "absence", "after_s": 60} | ({"metric": metric} if metric else {})
+    definition = {"rule": "silent", "when": when} | more
+    return ArrivedRule("acme", "silent", version, log_time_ms, "enabled", json.dumps(definition))
+
+
+def registered(device: str, at_ms: int = REGISTERED_MS, site: str = "") -> ArrivedContext:
+    return ArrivedContext(f"acme/{device}", site, "default", (), at_ms)
+
+
+def mark(shard: AlertShard, watermark_ms: int) -> list[AlertChange]:
+    """Let all of the log be read up to a moment, and event time come as far."""
+    changes = take(shard, Arrived(mark=ArrivedMark(watermark_ms, watermark_ms)), watermark_ms)
+    return changes + shard.pass_time(watermark_ms)
+
+
+@pytest.mark.parametrize("metric", [None, "t"])
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_registered_device_that_never_speaks_is_absent_from_its_registration_on(
+    metric: str | None, is_restarted: bool
+) -> None:
+    shard = AlertShard(Timelines())
+    take(shard, Arrived(rules=[silent(0, metric=metric)]), 10_000)
+    mark(shard, 990_000)
+    take(shard, Arrived(contexts=[registered("new")]), 995_000)
+    assert mark(shard, REGISTERED_MS + 59_000) == []
+    if is_restarted:
+        shard = carried(shard)
+    changes = mark(shard, REGISTERED_MS + 61_000)
+    assert kinds(changes) == [("new", "raised", REGISTERED_MS + 60_000)]
+    assert mark(shard, REGISTERED_MS + 200_000) == []
+    back = take(shard, Arrived(readings=[sent("new", REGISTERED_MS + 210_000, 1.0)]), REGISTERED_MS + 200_000)
+    back += mark(shard, REGISTERED_MS + 220_000)
+    assert kinds(back) == [("new", "cleared", REGISTERED_MS + 210_000)]
+
+
+def test_a_device_that_speaks_in_time_is_not_absent_and_one_that_is_not_registered_never_was() -> None:
+    shard = AlertShard(Timelines())
+    take(shard, Arrived(rules=[silent(0)]), 10_000)
+    mark(shard, 990_000)
+    take(shard, Arrived(contexts=[registered("new"), registered("other", 0, "hall")]), 995_000)
+    take(shard, Arrived(readings=[sent("new", REGISTERED_MS + 30_000, 1.0)]), REGISTERED_MS)
+    assert mark(shard, REGISTERED_MS + 80_000) == []
+    assert kinds(mark(shard, REGISTERED_MS + 100_000)) == [("new", "raised", REGISTERED_MS + 90_000)]
+
+
+def test_a_device_that_speaks_of_other_metrics_only_is_not_absent() -> None:
+    shard = AlertShard(Timelines())
+    take(shard, Arrived(rules=[silent(0, metric="pressure")]), 10_000)
+    mark(shard, 990_000)
+    take(shard, Arrived(contexts=[registered("new")]), 995_000)
+    take(shard, Arrived(readings=[sent("new", REGISTERED_MS + 30_000, 1.0)]), REGISTERED_MS)
+    assert mark(shard, REGISTERED_MS + 500_000) == []
+    take(
+        carried(shard), Arrived(rules=[silent(REGISTERED_MS + 500_000, 2, metric="pressure")]), REGISTERED_MS
+    )
+    assert mark(shard, REGISTERED_MS + 900_000) == []
+
+
+def test_a_rule_that_comes_later_counts_from_when_it_is_in_force() -> None:
+    shard = AlertShard(Timelines())
+    mark(shard, 990_000)
+    take(shard, Arrived(contexts=[registered("new"), registered("busy")]), 995_000)
+    later_ms = REGISTERED_MS + 1_000_000
+    take(shard, Arrived(readings=[sent("busy", later_ms - 1_000, 1.0)]), later_ms)
+    take(shard, Arrived(rules=[silent(later_ms)]), later_ms)
+    assert mark(shard, later_ms + 10_000) == []
+    take(shard, Arrived(readings=[sent("busy", later_ms + 50_000, 1.0)]), later_ms + 40_000)
+    assert kinds(mark(shard, later_ms + 100_000)) == [("new", "raised", later_ms + 70_000)]
+
+
+def test_one_that_leaves_the_registry_without_a_word_is_absent_no_more() -> None:
+    shard = AlertShard(Timelines())
+    take(shard, Arrived(rules=[silent(0)]), 10_000)
+    mark(shard, 990_000)
+    take(shard, Arrived(contexts=[registered("new")]), 995_000)
+    assert len(mark(shard, REGISTERED_MS + 100_000)) == 1
+    gone = take(shard, Arrived(contexts=[registered("new", 0)]), REGISTERED_MS + 100_000)
+    assert [change.kind for change in gone] == ["cleared"]
+    assert mark(shard, REGISTERED_MS + 500_000) == []
+    assert list(shard.take_touched()) == [("acme/new", None)]
+
+
+def test_before_event_time_begins_nobody_is_absent_and_in_a_recording_it_counts_in_its_time() -> None:
+    shard = AlertShard(Timelines())
+    year_ms = 31_536_000_000
+    take(shard, Arrived(rules=[silent(0)], contexts=[registered("new", 40 * year_ms)]), NEVER_MS)
+    assert mark(shard, year_ms) == []
+    assert kinds(mark(shard, year_ms + 61_000)) == [("new", "raised", year_ms + 60_000)]

@@ -30,12 +30,13 @@ class ArrivedReading(NamedTuple):
 
 
 class ArrivedContext(NamedTuple):
-    """What the registry knows of a device by now."""
+    """What the registry knows of a device by now; `registered_ms` 0 = it is not registered."""
 
     owner: str
     site: str
     profile: str
     tags: tuple[str, ...]
+    registered_ms: int = 0
 
 
 class ArrivedRule(NamedTuple):

@@ -84,6 +84,14 @@ class Detector(ABC):
         """Tell what event time alone brought about before `before_ms`."""
         return NOTHING
 
+    def begin(self, memory: Any, at_ms: int) -> bool:
+        """Count silence from a moment on, as of a device that sent nothing yet; False when none is counted."""
+        return False
+
+    def stop(self, memory: Any) -> bool:
+        """Stop counting silence that `begin` began, unless it is told already; False when none was."""
+        return False
+
     def deadline_ms(self, memory: Any) -> int | None:
         """Return when event time alone will bring something about, or None."""
         return None

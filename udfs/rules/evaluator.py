@@ -89,6 +89,14 @@ class Evaluator:
             return self._judge(state, signals, watermark_ms + 1)
         return NONE
 
+    def begin(self, state: State, at_ms: int) -> bool:
+        """Count silence from a moment on where none is counted; False when nothing changed."""
+        return not state.raised and self.detector.begin(state.memory, at_ms)
+
+    def stop(self, state: State) -> None:
+        """Count silence no more that `begin` began, unless it is told already."""
+        self.detector.stop(state.memory)
+
     def deadline_ms(self, state: State) -> int | None:
         """Return when `pass_time` will have something to tell if no reading comes, or None."""
         own = self.detector.deadline_ms(state.memory)

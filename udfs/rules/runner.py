@@ -136,6 +136,39 @@ class DeviceRunner:
             changes += settle(rules.by_name[name], run, passed, watermark_ms, self._device)
         return changes
 
+    def watch(self, from_ms: int, has_spoken: bool) -> bool:
+        """Let rules count silence from a moment on that have seen nothing; tell whether any does from now on.
+
+        Of one that `has_spoken` only the silence itself: which metrics it should send nobody knows.
+        """
+        has_begun = False
+        for one in self._book.rules_for(self._device).by_name.values():
+            if not one.evaluator.waits or (has_spoken and one.evaluator.metrics):
+                continue
+            run = self.state.runs.get(one.rule) or new_run(one)
+            if one.evaluator.begin(run.base, from_ms):
+                self.state.runs[one.rule] = run
+                has_begun = True
+        return has_begun
+
+    def hear(self, first: RuleReading) -> None:
+        """Take notice that the device speaks: of metrics it did not send, silence counts no more."""
+        rules = self._book.rules_for(self._device)
+        sent = {one.rule for one in rules.matching(first)}
+        for one in rules.by_name.values():
+            run = self.state.runs.get(one.rule)
+            if run is not None and one.evaluator.metrics and one.rule not in sent:
+                one.evaluator.stop(run.base)
+
+    def end_silence(self) -> list[AlertChange]:
+        """Clear what is open because a device never spoke: it is not registered any more."""
+        rules, changes = self._in_force()
+        for name, run in list(self.state.runs.items()):
+            if rules.by_name[name].evaluator.waits:
+                changes += revise(run, None, self.state.watermark_ms, self._device)[1]
+                del self.state.runs[name]
+        return changes
+
     def take_rules(self) -> list[AlertChange]:
         """Bring the device up to the rules in force; `take` and `pass_time` do so themselves."""
         return self._in_force()[1]

@@ -25,6 +25,8 @@ from udfs.rules.runner_state import DeviceState
 SETTLE_EVERY_MS: Final = 1_000
 # A partition that passes for idle may still be behind what is said to be read.
 KEEP_MS: Final = 60_000
+# A device registered so long after event time belongs to a stack that lives in a recording.
+_RECORDED_MS: Final = 86_400_000
 _log = logging.getLogger("millrace.rules")
 
 
@@ -32,6 +34,7 @@ class KeptDevice(msgspec.Struct, array_like=True):
     """A device as it is kept; fields added later go to the end and have defaults.
 
     `judged_ms` is the log time of its newest reading, by which it is known which rules it went by.
+    `registered_ms` 0 = it is not registered; `has_spoken` since it is.
     """
 
     site: str
@@ -39,6 +42,8 @@ class KeptDevice(msgspec.Struct, array_like=True):
     tags: tuple[str, ...]
     state: DeviceState
     judged_ms: int = 0
+    registered_ms: int = 0
+    has_spoken: bool = False
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -89,6 +94,10 @@ class AlertShard:
         self._queue: list[tuple[int, str]] = []
         self._swept: dict[str, RuleBook] = {}
         self._judged_ms: dict[str, int] = {}
+        # Of registered devices: since when, who has spoken, and who waits for event time to begin.
+        self._registered_ms: dict[str, int] = {}
+        self._spoken: set[str] = set()
+        self._unwatched: set[str] = set()
         self._marks: deque[ArrivedMark] = deque()
         self._held = HeldParts()
         # All of the log up to this moment has been read; and all changes of rules, up to the other.
@@ -106,6 +115,11 @@ class AlertShard:
         runner = self._runners[owner] = DeviceRunner(device, book, kept.state)
         self._judged_ms[owner] = kept.judged_ms
         self._read_ms = max(self._read_ms, kept.judged_ms)
+        if kept.registered_ms:
+            self._registered_ms[owner] = kept.registered_ms
+            self._unwatched.add(owner)
+        if kept.has_spoken:
+            self._spoken.add(owner)
         self._plan(owner, runner)
 
     def restore_held(self, kept: Iterable[tuple[int, bytes]]) -> None:
@@ -128,7 +142,7 @@ class AlertShard:
     def _take_part(self, arrived: Arrived, watermark_ms: int) -> list[AlertChange]:
         changes: list[AlertChange] = []
         for context in arrived.contexts:
-            changes += self._meet(context)
+            changes += self._meet(context, watermark_ms)
         by_owner: defaultdict[str, list[ArrivedReading]] = defaultdict(list)
         for reading in arrived.readings:
             by_owner[reading[0]].append(reading)
@@ -180,18 +194,55 @@ class AlertShard:
         self._timelines.put(arrived.tenant, arrived.rule, known_rule(arrived))
         self._learned.add(f"{arrived.tenant}/{arrived.rule}")
 
-    def _meet(self, context: ArrivedContext) -> list[AlertChange]:
-        device = RuleDevice(*_names(context.owner), context.site, context.profile, context.tags)
-        runner = self._runner(context.owner)
-        if runner.device == device:
+    def _meet(self, context: ArrivedContext, watermark_ms: int) -> list[AlertChange]:
+        owner = context.owner
+        device = RuleDevice(*_names(owner), context.site, context.profile, context.tags)
+        runner = self._runner(owner)
+        if runner.device == device and self._registered_ms.get(owner, 0) == context.registered_ms:
             return []
-        self._runners[context.owner] = runner = runner.as_device(device)
-        changes = runner.take_rules()
-        self._keep(context.owner, runner)
+        self._runners[owner] = runner = runner.as_device(device)
+        self._judged_ms.setdefault(owner, self._read_ms)
+        changes = runner.take_rules() + self._register(owner, runner, context.registered_ms)
+        self._watch(owner, runner, watermark_ms)
+        self._keep(owner, runner)
         return changes
+
+    def _register(self, owner: str, runner: DeviceRunner, registered_ms: int) -> list[AlertChange]:
+        if registered_ms:
+            self._registered_ms[owner] = registered_ms
+            return []
+        was_registered = self._registered_ms.pop(owner, 0)
+        has_spoken = owner in self._spoken
+        self._spoken.discard(owner)
+        return runner.end_silence() if was_registered and not has_spoken else []
+
+    def _watch(self, owner: str, runner: DeviceRunner, watermark_ms: int) -> bool:
+        """Let absence rules see a registered device that sends nothing; tell whether one does from now on."""
+        registered_ms = self._registered_ms.get(owner)
+        if registered_ms is None:
+            return False
+        if watermark_ms < 0:
+            self._unwatched.add(owner)
+            return False
+        # Where event time is that of a recording, silence counts in it and not in the registry's time.
+        is_now = registered_ms - watermark_ms < _RECORDED_MS
+        from_ms = max(registered_ms, watermark_ms) if is_now else watermark_ms
+        return runner.watch(from_ms, owner in self._spoken)
+
+    def _watch_waiting(self, watermark_ms: int) -> None:
+        if watermark_ms < 0 or not self._unwatched:
+            return
+        for owner in self._unwatched & self._runners.keys():
+            if self._watch(owner, self._runners[owner], watermark_ms):
+                self._keep(owner, self._runners[owner])
+        self._unwatched.clear()
 
     def _judge(self, owner: str, readings: list[ArrivedReading], watermark_ms: int) -> list[AlertChange]:
         runner, changes = self._runner(owner), []
+        if owner in self._registered_ms and owner not in self._spoken:
+            self._spoken.add(owner)
+            runner.hear(rule_reading(readings[0]))
+            self._keep(owner, runner)
         timeline = self._timelines.of(runner.device.tenant)
         for book, group in groupby(readings, lambda reading: timeline.book_at(reading[2])):
             runner.use(book)
@@ -207,6 +258,7 @@ class AlertShard:
 
     def _go_on(self, watermark_ms: int) -> list[AlertChange]:
         """Bring devices up to the rules of a moment up to which all of the log was read, silent ones too."""
+        self._watch_waiting(watermark_ms)
         while self._marks and self._marks[0].due_ms <= watermark_ms:
             self._read_ms = max(self._read_ms, self._marks.popleft().log_time_ms)
             self._moved = True
@@ -221,15 +273,17 @@ class AlertShard:
         told: list[AlertChange] = []
         for owner, runner in self._runners.items() if changed else ():
             if runner.device.tenant in changed:
-                told += self._bring_up(owner, runner, read_ms)
+                told += self._bring_up(owner, runner, read_ms, watermark_ms)
         return told
 
-    def _bring_up(self, owner: str, runner: DeviceRunner, read_ms: int) -> list[AlertChange]:
+    def _bring_up(
+        self, owner: str, runner: DeviceRunner, read_ms: int, watermark_ms: int
+    ) -> list[AlertChange]:
         # Where a device's own readings are ahead, it went by the rules of then.
         judged_ms = self._judged_ms[owner] = max(read_ms, self._judged_ms.get(owner, 0))
         runner.use(self._timelines.of(runner.device.tenant).book_at(judged_ms))
         told = runner.take_rules()
-        if told:
+        if self._watch(owner, runner, watermark_ms) or told:
             self._keep(owner, runner)
         return told
 
@@ -255,8 +309,10 @@ class AlertShard:
     def _kept(self, owner: str) -> bytes | None:
         runner = self._runners[owner]
         known = (runner.device.site, runner.device.profile, runner.device.tags)
-        if runner.is_busy or runner.device != RuleDevice(*_names(owner)):
-            return _encoder.encode(KeptDevice(*known, runner.state, self._judged_ms.get(owner, 0)))
+        registered_ms, has_spoken = self._registered_ms.get(owner, 0), owner in self._spoken
+        if runner.is_busy or registered_ms or runner.device != RuleDevice(*_names(owner)):
+            judged_ms = self._judged_ms.get(owner, 0)
+            return _encoder.encode(KeptDevice(*known, runner.state, judged_ms, registered_ms, has_spoken))
         del self._runners[owner]
         self._judged_ms.pop(owner, None)
         return None

@@ -22,8 +22,9 @@ from udfs.rules.reading import RuleReading
 class Absence(Condition, frozen=True, kw_only=True, tag="absence"):
     """Raises `after_s` after the last reading (with the metric), clears with the next one.
 
-    It is told when the watermark has passed: until then a reading out of order may still come. A device
-    that never sent anything is not absent.
+    It is told when the watermark has passed: until then a reading out of order may still come. Of a device
+    that never sent anything silence counts from its registration, or from when the rule came into force; one
+    that is not registered is not absent. With a metric that counts until the device's first reading only.
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"after_s"})
@@ -70,6 +71,18 @@ class _Detector(Detector):
             return NOTHING
         memory.since_ms = onset_ms
         return (Signal("begins", onset_ms, onset_ms, self._evidence()),)
+
+    def begin(self, memory: _Memory, at_ms: int) -> bool:
+        if memory.last_ms is not None or memory.since_ms is not None:
+            return False
+        memory.last_ms = at_ms
+        return True
+
+    def stop(self, memory: _Memory) -> bool:
+        if memory.since_ms is not None:
+            return False
+        memory.last_ms = None
+        return True
 
     def deadline_ms(self, memory: _Memory) -> int | None:
         if memory.last_ms is None or memory.since_ms is not None:
