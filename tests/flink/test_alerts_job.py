@@ -121,6 +121,28 @@ CASES: dict[str, tuple[list[Record], list[Expected]]] = {
             Expected("raised", "gone", 1, 100, 100),
         ],
     ),
+    "never-seen": (
+        [
+            rule(
+                0,
+                1,
+                {
+                    "rule": "never",
+                    "scope": {"sites": ["new-hall"]},
+                    "when": {"kind": "absence", "after_s": 30},
+                },
+            ),
+            Record(
+                20,
+                "device-context",
+                "never-seen",
+                20,
+                {"registered_ms": float(START_MS + 20_000)},
+                {"site": "new-hall", "profile": "p"},
+            ),
+        ],
+        [Expected("raised", "never", 1, 50, 50)],
+    ),
     "edited": (
         [
             rule(0, 1, hot(80, device="edited")),

@@ -85,7 +85,7 @@ class Detector(ABC):
         return NOTHING
 
     def begin(self, memory: Any, at_ms: int) -> bool:
-        """Count silence from a moment on, as of a device that sent nothing yet; False when none is counted."""
+        """Count silence of a device that sent nothing from a moment on; False when none is counted."""
         return False
 
     def stop(self, memory: Any) -> bool:
