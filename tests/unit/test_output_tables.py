@@ -22,7 +22,6 @@ from catalog.tiering.overview import Tier
 from ingest.replay import display as replay
 from ingest.replay.session import Summary
 from jobs.corrections import commands as corrections
-from jobs.corrections import report as corrections_report
 from jobs.recompute import commands as recompute
 from jobs.recompute.windows import DayDifference
 from millrace.doctor import commands as doctor
@@ -167,8 +166,9 @@ def _recompute() -> None:
 
 
 def _corrections() -> None:
+    queues = [corrections_report.Queue("alert_hours", "backlog", FIGURE, FIGURE)]
     counts = dict.fromkeys(corrections_report.Report._fields, FIGURE)
-    corrections.show(corrections_report.Report(**counts | {"state": "at work"}))  # type: ignore[arg-type]
+    corrections.show(corrections_report.Report(**counts | {"state": "at work", "queues": queues}))  # type: ignore[arg-type]
 
 
 def _replay() -> None:
