@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalog import ledger_view, registry_commands
+from catalog import corrections_report, ledger_view, registry_commands
 from catalog.forgetting import commands as forgetting
 from catalog.maintenance import view as maintenance
 from catalog.maintenance.budget import Fitness
