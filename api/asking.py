@@ -77,7 +77,7 @@ def ask(
     if reply.is_error:
         raise _problem(reply, address)
     is_json = reply.headers.get("content-type", "").startswith("application/json")
-    return reply.json() if is_json else reply.text
+    return reply.json() if is_json and reply.content else reply.text
 
 
 def _problem(reply: "httpx.Response", address: str) -> MillraceError:

@@ -9,6 +9,7 @@ import typer
 
 from api.asking import ask
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 
 app = typer.Typer()
 
@@ -60,7 +61,7 @@ def _read(file: Path) -> Any:
 def _show(found: Any) -> None:
     rules = found["rules"]
     would = "would become" if found["dry_run"] else "became"
-    typer.echo(f"The model {would} {len(rules)} {'rule' if len(rules) == 1 else 'rules'}:")
+    typer.echo(f"The model {would} {counted(len(rules), 'rule')}:")
     for rule in rules:
         outcome = "" if found["dry_run"] and rule["outcome"] == "created" else _OUTCOMES[rule["outcome"]]
         typer.echo(f"  {rule['rule']}: {rule['says']}")

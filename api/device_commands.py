@@ -1,13 +1,17 @@
 """`millrace devices sessions` and `events`: a device's history; asks the API of this stack."""
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
 from api.asking import ask, path_of, print_answer, print_more, time_text
 from millrace.output import Column, left, print_lines, print_table, right
+from millrace.phrases import counted
 
 app = typer.Typer()
+_PAGE = 1000
 Device = Annotated[str, typer.Argument(help="Device.")]
 From = Annotated[str, typer.Option("--from", help="-1h, -7d, RFC 3339, epoch ms.")]
 To = Annotated[str, typer.Option(help="Same forms, and `now`.")]
@@ -15,6 +19,35 @@ Tenant = Annotated[str | None, typer.Option(help="Default: the tenant this stack
 Limit = Annotated[int, typer.Option(min=1, max=1000)]
 Cursor = Annotated[str | None, typer.Option(help="`next_cursor` of an earlier answer.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_devices(
+    state: Annotated[
+        str, typer.Option(help="any, online, offline, maintenance, never_seen or history_only.")
+    ] = "any",
+    site: Annotated[str | None, typer.Option(help="Only of this site.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only registered with this profile.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only registered with this tag.")] = None,
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> None:
+    """List the devices: state, last reading and site of all that are registered or ever sent a reading."""
+    asked = {"state": state, "site": site, "tenant": tenant, "order": "id", "limit": _PAGE}
+    found = list(_pages("/devices", asked))
+    if profile or tag:
+        registered = {"profile": profile, "tag": tag, "tenant": tenant, "limit": _PAGE}
+        names = {one["device_id"] for one in _pages("/registry/devices", registered)}
+        found = [one for one in found if one["device_id"] in names]
+    print_answer(found, as_json, _show_devices)
+
+
+def _pages(path: str, asked: dict[str, Any]) -> Iterator[Any]:
+    page = ask("GET", path, asked)
+    yield from page["devices"]
+    while page.get("next_cursor"):
+        page = ask("GET", path, asked | {"cursor": page["next_cursor"]})
+        yield from page["devices"]
 
 
 @app.command()
@@ -48,6 +81,25 @@ def events(
     asked = {"from": from_, "to": to, "tenant": tenant, "limit": limit, "cursor": cursor}
     found = ask("GET", path_of("devices", device, "events"), asked)
     print_answer(found, as_json, _show_events)
+
+
+def _show_devices(devices: list[Any]) -> None:
+    if not devices:
+        print_lines(["no devices"])
+        return
+    rows = [
+        (one["device_id"], _state(one), time_text(one["last_seen"]) or "never", one["site"] or "")
+        for one in devices
+    ]
+    states = Counter(map(_state, devices))
+    counts = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+    title = f"{counted(len(devices), 'device')}: {counts}"
+    print_table(left("device", "state", "last seen UTC", "site"), rows, title=title)
+
+
+def _state(one: Any) -> str:
+    # Before the stream says so, a device is online that sent a reading just now.
+    return str(one["state"] or ("online" if one["online"] else "offline"))
 
 
 def _show_sessions(found: Any, opening: list[tuple[str, ...]]) -> None:

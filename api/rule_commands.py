@@ -101,7 +101,9 @@ def export_rules(
 def delete(names: Names, tenant: Tenant = None) -> None:
     """Delete rules, which clears their alerts; their versions stay readable."""
     for name in names:
-        ask("DELETE", path_of("rules", name), {"tenant": tenant})
+        path, asked = path_of("rules", name), {"tenant": tenant}
+        version = ask("GET", path, asked)["version"]
+        ask("DELETE", path, asked, headers={"If-Match": f'"{version}"'})
         typer.echo(f"rule {name} is deleted")
 
 

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from catalog.statements import statements
 from millrace.errors import MillraceError
+from millrace.phrases import known_names
 
 
 class NoSuchChannelError(MillraceError):
@@ -84,7 +85,7 @@ class ChannelStore:
             raise NoSuchChannelError(
                 f"tenant {self.tenant!r} has no channel {channel!r}",
                 where="channel",
-                mend="GET /channels lists those there are.",
+                mend=known_names(channel, (one.channel for one in self.channels())),
             )
         return found
 

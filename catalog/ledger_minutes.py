@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from catalog.ledger_state import LedgerState
 from catalog.marks import MARKS
+from millrace.phrases import counted
 
 MINUTE_MS = 60_000
 # A minute is judged once everything received in it must have been stored.
@@ -181,7 +182,7 @@ def _notes(figures: Mapping[str, int], window: int, received_open: bool) -> Iter
         if figures[name]:
             yield f"{figures[name]} {words}"
     if figures["dead_letters"] > figures["dead_stored"]:
-        yield f"{figures['dead_letters'] - figures['dead_stored']} dead letters not stored"
+        yield f"{counted(figures['dead_letters'] - figures['dead_stored'], 'dead letter')} not stored"
     if window != EQUAL:
         state = {
             OPEN: "window open",

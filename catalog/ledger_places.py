@@ -17,6 +17,7 @@ from catalog.ledger_kafka import LedgerLog, Record
 from catalog.ledger_minutes import MINUTE_MS
 from catalog.ledger_offsets import Span
 from millrace.clock import to_iso
+from millrace.phrases import counted
 
 _LOOKED_UP = 1_000
 _NAMED_DEVICES = 5
@@ -80,7 +81,11 @@ def name_windows(readings: Table, rollups: Table, minutes: list[int]) -> Iterato
         if len(wrong) > _NAMED_DIFFERENCES:
             where = {"window": to_iso(minute * MINUTE_MS)}
             more = len(wrong) - _NAMED_DIFFERENCES
-            yield Finding(what="window", says=f"{more} more differ in {where['window']}", where=where)
+            yield Finding(
+                what="window",
+                says=f"{more} more {'differs' if more == 1 else 'differ'} in {where['window']}",
+                where=where,
+            )
 
 
 def differences(readings: pa.Table, rollups: pa.Table) -> list[dict[str, Any]]:
@@ -141,7 +146,9 @@ def _partition(topic: str, balance: PartitionBalance) -> Iterator[Finding]:
     where: dict[str, Any] = {"topic": topic, "partition": balance.partition}
     if balance.repeated:
         offsets = [span.first for span in balance.repeats]
-        says = f"{balance.repeated} rows of {topic}-{balance.partition} are stored again: {offsets} first"
+        stored = "is stored" if balance.repeated == 1 else "are stored"
+        rows = counted(balance.repeated, "row")
+        says = f"{rows} of {topic}-{balance.partition} {stored} again: {offsets} first"
         yield Finding(what="repeated", says=says, where=where | {"offsets": offsets})
     if balance.lost:
         says = f"{topic}-{balance.partition} ends {balance.lost} before what gateways told or the lake holds"

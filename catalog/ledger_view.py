@@ -87,7 +87,7 @@ def _marks(found: Found) -> str:
 def _rollups(found: Found) -> str:
     windows = found["rollups"]
     states = ", ".join(f"{windows[name]} {name}" for name in ("open", "pending", "wrong") if windows[name])
-    held = f"rollups hold {_cell(windows['found'])} of {_cell(windows['expected'])} points"
+    held = f"rollups hold {_cell(windows['found'])} of {counted(windows['expected'], 'point')}"
     return f"{held} (windows: {states})" if states else held
 
 

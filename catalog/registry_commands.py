@@ -31,24 +31,22 @@ Create = Annotated[
 Tenant = Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ONLY_IN_JSON = {"tenant", "updated_at", "metrics", "retention_class"}
+_NOUNS = {
+    "profiles": "profile",
+    "sites": "site",
+    "devices": "device",
+    "maintenance": "maintenance window",
+}
 _PROSE = {"about", "tags"}
-_NO_DATABASE = "Start the stack with `millrace up`; `millrace status` shows what is down."
 
 
 @contextmanager
 def _registry(tenant: str | None) -> Iterator["Registry"]:
-    import psycopg
-
     from catalog.migrations import connect
     from catalog.registry_store import Registry
 
-    try:
-        with connect(settings()) as connection:
-            yield Registry(connection, tenant or settings().tenant)
-    except psycopg.OperationalError as error:
-        raise MillraceError(
-            f"PostgreSQL does not answer: {str(error).strip()}", where="postgres", mend=_NO_DATABASE
-        ) from None
+    with connect(settings()) as connection:
+        yield Registry(connection, tenant or settings().tenant)
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool, noun: str) -> None:
@@ -90,7 +88,7 @@ def import_devices(
     typer.echo(
         json.dumps({"changed": changed})
         if as_json
-        else "changed: " + ", ".join(f"{count} {what}" for what, count in changed.items())
+        else "changed: " + ", ".join(counted(changed[what], noun) for what, noun in _NOUNS.items())
     )
 
 
@@ -109,19 +107,6 @@ def export_devices(
         typer.echo(text, nl=False)
     else:
         file.write_text(text)
-
-
-@devices.command("list")
-def list_devices(
-    site: Annotated[str | None, typer.Option(help="Only of this site.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Only with this profile.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the registered devices."""
-    with _registry(tenant) as registry:
-        _show(registry.devices(site=site, profile=profile, tag=tag), as_json, "device")
 
 
 @devices.command("sites")

@@ -14,6 +14,7 @@ from psycopg.types.json import Json, Jsonb
 
 from catalog.statements import statements
 from millrace.errors import MillraceError
+from millrace.nearest import nearest
 
 State = Literal["enabled", "shadow", "disabled", "deleted"]
 MOST_RULES: Final = 100_000
@@ -86,9 +87,13 @@ class RuleStore:
             raise NoSuchRuleError(
                 f"tenant {self.tenant!r} has no rule {rule!r}",
                 where="rule",
-                mend="GET /rules or `millrace rules list` shows those there are.",
+                mend=f"{self._meant(rule)}GET /rules or `millrace rules list` shows those there are.",
             )
         return found
+
+    def _meant(self, rule: str) -> str:
+        found = nearest(rule, (one.rule for one in self.rules()))
+        return f"Did you mean {found}? " if found else ""
 
     def versions(self, rule: str) -> Sequence[StoredRule]:
         """Return all versions of a rule, newest first, also of a deleted one; NoSuchRuleError."""

@@ -1,6 +1,7 @@
 """The front door: merges the commands of every area and says errors plainly."""
 
 import json
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -8,6 +9,9 @@ from importlib.util import find_spec
 import typer
 
 from millrace.errors import MillraceError
+from millrace.failures import explained, keep
+from millrace.phrases import harmless
+from millrace.settings import settings
 
 _AREAS = (
     "millrace.stack",
@@ -48,11 +52,35 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; a MillraceError becomes one message and exit code 1."""
+    """Run the command line; an error becomes one message and exit code 1.
+
+    130 after Ctrl-C, and nothing is said when whoever reads the output went away.
+    """
+    try:
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Else Python says so once more when it closes what it cannot write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _run() -> None:
     try:
         build()()
     except MillraceError as error:
         _say(error)
+        sys.exit(1)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a person gets one line, the log all of it
+        log = settings().folder / "logs" / "cli.log"
+        keep(error, log)
+        _say(explained(error, log))
         sys.exit(1)
 
 
@@ -62,7 +90,7 @@ def _say(error: MillraceError) -> None:
         typer.echo(json.dumps(report), err=True)
         return
     typer.secho("✗ ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-    typer.echo(str(error), err=True)
+    typer.echo(harmless(str(error)), err=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What commands print: tables that never cut a value, whatever the width of the terminal.
 
-On a terminal that is too narrow, columns of ornaments go first, then headings and prose wrap at words, and
-then each row becomes a block of `heading value` lines. A value without spaces is never broken here: only the
-terminal itself may, so it can be copied whole. Where stdout is no terminal the width is unlimited.
+On a terminal that is too narrow, ornaments and empty columns go first, then headings and prose wrap at words,
+then prose moves below its row, and then each row becomes a block of `heading value` lines. A value without
+spaces is never broken here: only the terminal itself may, so it can be copied whole. Where stdout is no
+terminal the width is unlimited.
 """
 
 from collections.abc import Iterable, Sequence
@@ -75,15 +76,27 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width
     """Return a table's lines for a width in terminal cells; None is unlimited."""
     cells = [[_clean(cell) for cell in row] for row in rows]
     widths = _widths(columns, cells)
-    if width is not None and _total(widths) > width:
-        kept = [place for place, column in enumerate(columns) if not column.ornament]
-        columns = [columns[place] for place in kept]
-        cells = [[row[place] for place in kept] for row in cells]
-        widths = _widths(columns, cells)
-    if width is not None and _total(widths) > width:
+    if width is None or _total(widths) <= width:
+        return _aligned(columns, cells, widths)
+    kept = [place for place, column in enumerate(columns) if _is_needed(place, column, cells)]
+    columns, cells = [columns[place] for place in kept], _chosen(cells, kept)
+    widths = _widths(columns, cells)
+    if _total(widths) > width:
         widths = _narrowed(columns, cells, width)
-        if _total(widths) > width:
-            return _blocks(columns, cells, width)
+    if _total(widths) <= width:
+        return _aligned(columns, cells, widths)
+    return _prose_below(columns, cells, width) or _blocks(columns, cells, width)
+
+
+def _is_needed(place: int, column: Column, cells: Sequence[Sequence[Text]]) -> bool:
+    return not column.ornament and (not cells or any(row[place].plain for row in cells))
+
+
+def _chosen(cells: Sequence[Sequence[Text]], places: Sequence[int]) -> list[list[Text]]:
+    return [[row[place] for place in places] for row in cells]
+
+
+def _aligned(columns: Sequence[Column], cells: Sequence[Sequence[Text]], widths: Sequence[int]) -> list[Text]:
     heading = _row_lines(columns, [Text(column.heading, "dim") for column in columns], widths)
     named = heading if any(column.heading for column in columns) else []
     return named + [line for row in cells for line in _row_lines(columns, row, widths)]
@@ -165,6 +178,25 @@ def _row_lines(columns: Sequence[Column], row: Sequence[Text], widths: Sequence[
         line.rstrip()
         lines.append(line)
     return lines
+
+
+def _prose_below(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int) -> list[Text]:
+    """Return a table of the columns that are no prose, with each row's prose below it; [] if too wide."""
+    short = [place for place, column in enumerate(columns) if not column.wraps]
+    prose = [place for place, column in enumerate(columns) if column.wraps]
+    head, body = [columns[place] for place in short], _chosen(cells, short)
+    widths = _narrowed(head, body, width)
+    if not prose or _total(widths) > width:
+        return []
+    shown = _aligned(head, [], widths)
+    for cut, row in zip(body, cells, strict=True):
+        shown += _row_lines(head, cut, widths)
+        shown += [line for place in prose if row[place].plain for line in _indented(row[place], width)]
+    return shown
+
+
+def _indented(text: Text, width: int) -> list[Text]:
+    return [Text.assemble(" " * 4, line) for line in wrapped(text, width - 4)]
 
 
 def _blocks(columns: Sequence[Column], cells: Sequence[Sequence[Text]], width: int) -> list[Text]:

@@ -1,9 +1,10 @@
-"""Phrases for people: counts with their noun, the nearest known name, text that cannot steer a terminal."""
+"""Phrases for people: counts with their noun, the names there are, text that cannot steer a terminal."""
 
 import unicodedata
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final
+
+from millrace.nearest import nearest
 
 # Controls, lone surrogates, separators of lines; formatting characters but joiners, which emoji need.
 _HARMFUL: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -18,17 +19,12 @@ def counted(count: int, singular: str, plural: str = "") -> str:
     return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
 
 
-def nearest_name(asked: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like the asked one, whatever its case; None when none is like it."""
-    names = {name.casefold(): name for name in sorted(known, reverse=True)}
-    found = get_close_matches(asked.casefold(), list(names), n=1, cutoff=0.6)
-    return names[found[0]] if found else None
-
-
-def suggestion(asked: str, known: Iterable[str]) -> str:
-    """Return `Did you mean X? ` for the known name most like the asked one, or nothing."""
-    name = nearest_name(asked, known)
-    return f"Did you mean {name}? " if name else ""
+def known_names(asked: str, known: Iterable[str]) -> str:
+    """Return the advice for a name that does not exist: the one most like it, and all there are."""
+    names = list(known)
+    meant = nearest(asked, names)
+    guess = f"Did you mean {meant}? " if meant else ""
+    return f"{guess}There are: {', '.join(names)}." if names else "There are none."
 
 
 def harmless(text: str) -> str:

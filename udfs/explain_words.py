@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import isinf
 from typing import Any, Final, NamedTuple
 
+from millrace.phrases import counted
 from udfs.explain import Departure
 from udfs.notify.quantities import duration, figure
 from udfs.notify.sentences import sentence
@@ -67,7 +68,7 @@ def neighbours_said(site: str, metric: str, judged: int, departing: Collection[s
     """Return which of the site's other devices depart in the metric too; None when none could be judged."""
     if not judged:
         return None
-    others = f"{judged} other {'device' if judged == 1 else 'devices'} of {site}"
+    others = f"{counted(judged, 'other device')} of {site}"
     if not departing:
         return f"Of {others} none departs in {metric}."
     named = ", ".join(sorted(departing)[:_NAMED])

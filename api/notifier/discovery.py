@@ -8,6 +8,7 @@ from typing import Any
 import api.notifier.kinds
 from api.notifier.channel_kind import ChannelKind
 from millrace.errors import MillraceError
+from millrace.phrases import known_names
 
 AnyKind = ChannelKind[Any, Any]
 
@@ -26,5 +27,5 @@ def kind_named(name: str) -> AnyKind:
         return kinds()[name]
     except KeyError:
         raise MillraceError(
-            f"there is no kind of channel {name!r}", where="kind", mend=f"Kinds are {', '.join(kinds())}."
+            f"there is no kind of channel {name!r}", where="kind", mend=known_names(name, kinds())
         ) from None

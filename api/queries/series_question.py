@@ -26,6 +26,7 @@ from api.queries.timerange import (
     parse_zone,
     span_between,
 )
+from millrace.phrases import counted
 from udfs.local_buckets import Buckets, LocalClock, local_clock
 
 Downsample = Literal["minmax", "avg", "lttb", "increase", "rate"]
@@ -267,7 +268,7 @@ def _refuse_too_much(series: int, page: Span, step_ms: int) -> None:
     if points > MOST_POINTS:
         raise WrongParameterError(
             "metric",
-            f"{series} series of {points // series:,} points are too much for one answer",
+            f"{series} series of {counted(points // series, 'point')} are too much for one answer",
             accepted=f"fewer metrics, a shorter range, coarser points, or a limit ({MOST_POINTS:,} points)",
         )
 

@@ -17,6 +17,7 @@ from catalog.forgetting.owner import Owner
 from catalog.maintenance.replacing import WRITER, Swap, commit
 from catalog.maintenance.rewriting import Look, discard, rewrite
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 
 _log = logging.getLogger("millrace.forget")
 _ROUNDS: Final = 20
@@ -109,7 +110,7 @@ def _check(table: Table, new: DataFile | None, kept: int) -> None:
     if new is not None:
         discard(table, new.file_path)
     raise MillraceError(
-        f"{kept} rows of other devices would have become {found}",
+        f"{counted(kept, 'row')} of other devices would have become {found}",
         where=".".join(table.name()),
         mend="Nothing was changed. Please report this.",
     )

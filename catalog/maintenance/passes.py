@@ -18,6 +18,7 @@ from catalog.maintenance.plan import Policy
 from catalog.maintenance.reach import Reach
 from catalog.maintenance.report import Done, Report, TableReport
 from millrace.errors import MillraceError
+from millrace.phrases import known_names
 
 _log = logging.getLogger("millrace.maintenance")
 ORPHANS_EVERY_MS: Final = 86_400_000
@@ -112,7 +113,7 @@ def _chosen(lake: Catalog, only: Iterable[str]) -> list[str]:
     missing = sorted(wanted - set(known))
     if missing:
         raise MillraceError(
-            f"there is no table {', '.join(missing)}", where="--table", mend=f"There are {', '.join(known)}."
+            f"there is no table {', '.join(missing)}", where="--table", mend=known_names(missing[0], known)
         )
     return [name for name in known if not wanted or name in wanted]
 

@@ -17,6 +17,7 @@ from pyiceberg.table.update import TableUpdate
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 from catalog.maintenance.manifests import live_entries
+from millrace.phrases import counted
 
 WRITER: Final = "millrace.writer"
 # Manifests below this size are written together once there are so many.
@@ -107,7 +108,9 @@ class _Swapping(_SnapshotProducer["_Swapping"]):
                 (deleted if leaves else loose).append(self._copied(entry, leaves=leaves))
         missing = self._gone - {entry.data_file.file_path for entry in deleted}
         if missing:
-            raise ValidationException(f"{len(missing)} files are gone already, such as {min(missing)}")
+            raise ValidationException(
+                f"already gone: {counted(len(missing), 'file')}, such as {min(missing)}"
+            )
         return kept + self._written(loose), deleted
 
     def _manifests_now(self) -> list[ManifestFile]:

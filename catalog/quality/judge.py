@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catalog.quality.suite import Check
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 
 # Read when the library is imported, which is why it is imported late.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -122,7 +123,7 @@ def _observed(result: dict[str, Any], count: int, total: int) -> str:
     if not total:
         return "no rows to check"
     worst = f", such as {result['partial_unexpected_list'][0]}" if count else ""
-    return f"{count} of {total} rows unexpected{worst}"
+    return f"{count} of {counted(total, 'row')} unexpected{worst}"
 
 
 def _raised(told: dict[str, Any]) -> str:

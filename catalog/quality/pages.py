@@ -13,6 +13,7 @@ from catalog.quality.run import Look
 from catalog.quality.show import day_text
 from catalog.quality.suite import suites
 from millrace.clock import to_iso
+from millrace.phrases import counted
 
 # Below the folder of a stack.
 FOLDER: Final = "quality"
@@ -72,7 +73,7 @@ def index(newest: Sequence[Finding], folder: Path) -> str:
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="UTF-8"><title>Data quality</title>'
         f"<style>{_STYLE.read_text()}</style></head><body><h1>Data quality</h1>"
-        f"<p>{len(newest)} checks, {wrong} failed.</p><table><thead><tr><th>day</th><th>suite</th>"
+        f"<p>{counted(len(newest), 'check')}, {wrong} failed.</p><table><thead><tr><th>day</th><th>suite</th>"
         "<th>check</th><th></th><th>observed</th><th>expected</th><th>checked at</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></body></html>"
     )

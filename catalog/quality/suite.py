@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from catalog.statements import statements_of
 from millrace.errors import MillraceError
+from millrace.phrases import known_names
 
 FOLDER = Path(__file__).parent / "suites"
 Name = r"^[a-z][a-z0-9_]{0,63}$"
@@ -95,6 +96,7 @@ def suites_of(table: str | None) -> list[Suite]:
     """Return the suites of a table, or all; MillraceError when the table has none."""
     found = [one for one in suites().values() if table in (None, one.table)]
     if not found:
-        known = ", ".join(sorted({one.table for one in suites().values()}))
-        raise MillraceError(f"table {table!r} has no suite", where="--table", mend=f"There are: {known}.")
+        known = sorted({one.table for one in suites().values()})
+        mend = known_names(str(table), known)
+        raise MillraceError(f"table {table!r} has no suite", where="--table", mend=mend)
     return found

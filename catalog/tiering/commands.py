@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 from millrace.settings import settings
 
 app = typer.Typer()
@@ -51,4 +52,4 @@ def _move() -> None:
     with connect(config) as registry:
         done = Tierer(load_lake(config)).run_pass(load_terms(registry), now_ms())
     alone.close()
-    typer.echo(f"{done.moved.rows:,} rows moved, {done.deleted.rows:,} deleted", err=True)
+    typer.echo(f"{counted(done.moved.rows, 'row')} moved, {done.deleted.rows:,} deleted", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from millrace.clock import now_ms, to_iso
+from millrace.phrases import counted
 from millrace.settings import settings
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def _run(
 
 def _show(found: "Imported", notes: list[str]) -> None:
     typer.echo(
-        f"{found.rows:,} rows: {found.new:,} new, {found.same:,} the same as stored, "
+        f"{counted(found.rows, 'row')}: {found.new:,} new, {found.same:,} the same as stored, "
         f"{found.replaced:,} replaced other values, "
-        f"{found.refused + found.refused_before:,} refused ({found.refused:,} new dead letters)"
+        f"{found.refused + found.refused_before:,} refused ({counted(found.refused, 'new dead letter')})"
     )
     if found.kept:
         typer.echo(f"  {found.kept:,} have other values than those stored, which are kept")

@@ -25,6 +25,7 @@ from ingest.gateway import edge
 from ingest.replay.formulas import FORMULAS
 from millrace.documents import nearest, read_yaml
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 
 SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
 AUTO: Final = "auto"
@@ -279,7 +280,7 @@ class Metric(Part):
         if name not in FORMULAS:
             raise ValueError(f"unknown formula {name!r}; known: {', '.join(sorted(FORMULAS))}")
         if len(self.columns) != FORMULAS[name].arity:
-            raise ValueError(f"formula {name} takes {FORMULAS[name].arity} columns")
+            raise ValueError(f"formula {name} takes {counted(FORMULAS[name].arity, 'column')}")
         if {"scale", "offset"} & self.model_fields_set:
             raise ValueError("`scale` and `offset` go with a `column`, not with a `formula`")
 

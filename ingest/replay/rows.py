@@ -16,6 +16,7 @@ from ingest.replay.repeated_hour import settle_repeated
 from ingest.replay.table import BROKEN, FileNotes, Table, open_raw, open_table, stem_of
 from millrace.documents import nearest
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 from millrace.reading import Location
 
 
@@ -152,10 +153,10 @@ def _check_width(values: Sequence[Any], table: Table) -> None:
     """Raise BadCell for a row with other columns than the header; blank ones more at its end are none."""
     wanted = len(table.header)
     if len(values) < wanted:
-        raise BadCell(f"the row has {len(values)} columns, the header {wanted}")
+        raise BadCell(f"the row has {counted(len(values), 'column')}, the header {wanted}")
     if any(values[max(wanted, table.width) :]):
         raise BadCell(
-            f"the row has {len(values)} columns, the header {wanted}",
+            f"the row has {counted(len(values), 'column')}, the header {wanted}",
             mend="Correct the row: a text or number that holds the separator must stand in quotes.",
         )
 
@@ -248,7 +249,7 @@ def _place_of(path: Path, table: Table, mapping: Mapping, column: Column) -> int
     if isinstance(column, int) or not mapping.header:
         if _present(table, mapping, column):
             return int(column) - 1
-        what = f"no column {column!r}; the first row has {table.width} columns"
+        what = f"no column {column!r}; the first row has {counted(table.width, 'column')}"
         raise MillraceError(what, where=where, mend="Without a header, columns are given by position from 1.")
     places = [place for place, name in enumerate(header) if name == column]
     if len(places) == 1:

@@ -12,6 +12,7 @@ from jobs.runtime.discovery import Job, find_jobs
 from jobs.runtime.environment import configuration, plan_for_cluster, table_environment
 from jobs.runtime.plan import launch, plan
 from millrace.errors import MillraceError
+from millrace.phrases import known_names
 from millrace.settings import Settings, settings
 
 _PATIENCE_S = 180.0
@@ -46,7 +47,7 @@ def explain(settings: Settings, name: str) -> str:
 def _named(name: str) -> Job:
     jobs = {job.name: job for job in find_jobs()}
     if name not in jobs:
-        raise MillraceError(f"no job is called {name!r}", mend=f"There are: {', '.join(jobs)}.")
+        raise MillraceError(f"no job is called {name!r}", mend=known_names(name, jobs))
     return jobs[name]
 
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from millrace.phrases import counted
+
 app = typer.Typer()
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -45,7 +47,7 @@ def down(
         if wipe:
             stop.wipe(settings())
     data = "its data is deleted" if wipe else f"its data stays in {settings().folder}"
-    done = f"{ended} processes stopped" if ended else "nothing was running"
+    done = f"{counted(ended, 'process', 'processes')} stopped" if ended else "nothing was running"
     console.print(f"[green]✓[/] stack {settings().stack}: {done}, {data}", highlight=False, soft_wrap=True)
 
 
@@ -77,7 +79,7 @@ def logs(
     import subprocess
 
     from millrace.errors import MillraceError
-    from millrace.phrases import suggestion
+    from millrace.phrases import known_names
     from millrace.settings import settings
     from millrace.stack.places import log_file
     from millrace.stack.report import service_logs, show_logs
@@ -88,8 +90,7 @@ def logs(
         return
     path = log_file(settings(), service)
     if not path.exists():
-        mend = f"{suggestion(service, known)}There are: {', '.join(known)}."
-        raise MillraceError(f"{service} has no log", where=str(path), mend=mend)
+        raise MillraceError(f"{service} has no log", where=str(path), mend=known_names(service, known))
     # -F goes on when the file is rotated.
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)]
     try:

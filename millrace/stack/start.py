@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import chain
 
 from millrace.errors import MillraceError
+from millrace.phrases import known_names
 from millrace.settings import ROOT, Settings
 from millrace.stack import places
 from millrace.stack.discovery import is_present, services
@@ -169,7 +170,7 @@ def closure(known: dict[str, Service], wanted: list[str]) -> dict[str, Service]:
     """Return the wanted services and all they need, in order; raise MillraceError for an unknown name."""
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise MillraceError(f"no service is called {unknown[0]}", mend=f"There are: {', '.join(known)}.")
+        raise MillraceError(f"no service is called {unknown[0]}", mend=known_names(unknown[0], known))
     chosen, queue = set[str](), list(wanted)
     while queue:
         name = queue.pop()

@@ -77,7 +77,7 @@ def test_an_alert_reaches_who_listens_at_its_place(services: Settings, to: str, 
 
 
 def test_that_nobody_listened_is_told(services: Settings) -> None:
-    assert send(services, "device") == Outcome("sent", "1 of 1 topics have no subscriber")
+    assert send(services, "device") == Outcome("sent", "no subscriber on 1 of 1 topic")
 
 
 def test_a_tenant_hears_nothing_of_another(services: Settings) -> None:

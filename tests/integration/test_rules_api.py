@@ -282,6 +282,17 @@ def test_the_command_line_imports_shows_switches_and_exports(ask: Api, run: Any,
     assert [doc["rule"] for doc in yaml.safe_load_all((tmp_path / "out.yaml").read_text())] == ["a", "b"]
     with pytest.raises(MillraceError, match="has no rule"):
         CliRunner().invoke(commands, ["rules", "show", "zzz"], catch_exceptions=False)
+    assert "rule b is deleted" in run("rules", "delete", "b")
+    assert [one["rule"] for one in json.loads(run("rules", "list", "--json"))] == ["a"]
+
+
+def test_an_unknown_rule_is_answered_with_the_nearest(ask: Api, run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(rule("pump-too-hot")))
+    run("rules", "import", str(file))
+    with pytest.raises(MillraceError) as error:
+        CliRunner().invoke(commands, ["rules", "delete", "pump-to-hot"], catch_exceptions=False)
+    assert "Did you mean pump-too-hot?" in error.value.mend
 
 
 def test_the_command_line_executes_examples_without_a_stack(run: Any, tmp_path: Path) -> None:

@@ -168,6 +168,12 @@ def _outcomes() -> None:
     dead_letter_commands._show_outcomes([outcome | {"detail": PROSE}])
 
 
+def _devices() -> None:
+    seen = {"device_id": DEVICE, "state": "history_only", "last_seen": TIME, "site": WIDE, "online": False}
+    never = {"device_id": WIDE, "state": None, "last_seen": None, "site": None, "online": False}
+    device_commands._show_devices([seen, never])
+
+
 def _sessions() -> None:
     figures = dict.fromkeys(("readings", "gaps", "late_count", "revision"), FIGURE)
     found = {"sessions": [figures | {"session_start": TIME, "session_end": TIME}], "next_cursor": None}
@@ -198,6 +204,9 @@ API_CASES: dict[str, Case] = {
     "api.dead_letter_commands._show_letters": Case(_letters, (f"0-{FIGURE}", DEVICE, PROSE, "c" * 150)),
     "api.dead_letter_commands._show_counts": Case(_counts, (FIGURES, f"{2 * FIGURE:,}", "in all", PROSE)),
     "api.dead_letter_commands._show_outcomes": Case(_outcomes, (f"0-{FIGURE}", "refused (earlier)", PROSE)),
+    "api.device_commands._show_devices": Case(
+        _devices, (DEVICE, WIDE, "history_only", "2026-01-31 08:00:00", "never", "2 devices: 1 history_only")
+    ),
     "api.device_commands._show_sessions": Case(_sessions, (FIGURES, "2026-01-31 08:00:00", "open")),
     "api.device_commands._show_events": Case(_events, ("f" * 64, "site_silent", WIDE)),
     "api.data_commands.show": Case(_data, (DEVICE, METRIC, WIDE, str(2 * FIGURE), "c" * 150)),

@@ -266,7 +266,22 @@ def test_prose_wraps_at_words_before_a_row_becomes_a_block() -> None:
         "pump-1   1,200  feeds the boiler of the",
         "                second hall by night",
     ]
-    assert lines_at(20, row)[:2] == ["device  pump-1", "points  1,200"]
+    assert lines_at(20, row) == [
+        "device  points",
+        "pump-1   1,200",
+        "    feeds the boiler",
+        "    of the second",
+        "    hall by night",
+    ]
+    assert lines_at(12, row)[:2] == ["device  pump-1", "points  1,200"]
+
+
+def test_an_empty_column_takes_no_room_where_there_is_little() -> None:
+    columns = (*left("name", "cause"), Column("gaps", right=True))
+    assert [line.plain for line in table_lines(columns, [("pump-1", "silence", "")], 18)] == [
+        "name    cause",
+        "pump-1  silence",
+    ]
 
 
 def test_wide_letters_take_two_cells() -> None:

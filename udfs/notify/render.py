@@ -3,6 +3,7 @@
 from html import escape
 from typing import Final
 
+from millrace.phrases import counted
 from udfs.notify.wording import Entry, Words
 
 COLOURS: Final = {"info": "#1f6feb", "warning": "#9a6700", "critical": "#b42318"}
@@ -60,4 +61,4 @@ def _link(url: str, name: str) -> str:
 
 
 def _more(said: Words) -> str:
-    return f"And {said.more} more {'alert' if said.more == 1 else 'alerts'}."
+    return f"And {counted(said.more, 'more alert')}."

@@ -33,7 +33,8 @@ def _threshold(rule: Fields, evidence: Fields) -> str:
 
 def _count(rule: Fields, evidence: Fields) -> str:
     side = "above" if rule.get("above") is not None else "below"
-    often = f"{figure(evidence['times'])} times within {duration(evidence['within_s'])}"
+    times = float(evidence["times"])
+    often = f"{'once' if times == 1 else f'{figure(times)} times'} within {duration(evidence['within_s'])}"
     newest = f"; the newest is {figure(evidence['value'])}" if "value" in evidence else ""
     return f"{evidence['metric']} was {side} {figure(evidence['limit'])} {often}{newest}"
 

@@ -19,6 +19,7 @@ from api.notifier.channel_kind import (
     Outcome,
     Reach,
 )
+from millrace.phrases import counted
 from udfs.notify.notice import Notice
 
 _SPECIAL = frozenset("/+#\0")
@@ -90,7 +91,9 @@ def deliver(settings: MqttSettings, _secret: MqttSecret, envelope: Envelope, rea
         unheard = _publish(reach.broker, wanted, time.monotonic() + DEADLINE_S)
     except (OSError, _RefusedError) as error:
         return Outcome("failed", f"broker: {error}")
-    return Outcome("sent", f"{unheard} of {len(wanted)} topics have no subscriber" if unheard else "")
+    return Outcome(
+        "sent", f"no subscriber on {unheard} of {counted(len(wanted), 'topic')}" if unheard else ""
+    )
 
 
 def _publish(broker: Broker, wanted: list[tuple[str, bytes]], until_s: float) -> int:
