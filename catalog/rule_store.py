@@ -14,7 +14,7 @@ from psycopg.types.json import Json, Jsonb
 
 from catalog.statements import statements
 from millrace.errors import MillraceError
-from millrace.nearest import nearest
+from millrace.phrases import suggestion
 
 State = Literal["enabled", "shadow", "disabled", "deleted"]
 MOST_RULES: Final = 100_000
@@ -92,8 +92,7 @@ class RuleStore:
         return found
 
     def _meant(self, rule: str) -> str:
-        found = nearest(rule, (one.rule for one in self.rules()))
-        return f"Did you mean {found}? " if found else ""
+        return suggestion(rule, (one.rule for one in self.rules()))
 
     def versions(self, rule: str) -> Sequence[StoredRule]:
         """Return all versions of a rule, newest first, also of a deleted one; NoSuchRuleError."""

@@ -22,9 +22,13 @@ def counted(count: int, singular: str, plural: str = "") -> str:
 def known_names(asked: str, known: Iterable[str]) -> str:
     """Return the advice for a name that does not exist: the one most like it, and all there are."""
     names = list(known)
-    meant = nearest(asked, names)
-    guess = f"Did you mean {meant}? " if meant else ""
-    return f"{guess}There are: {', '.join(names)}." if names else "There are none."
+    return f"{suggestion(asked, names)}There are: {', '.join(names)}." if names else "There are none."
+
+
+def suggestion(asked: str, known: Iterable[str]) -> str:
+    """Return `Did you mean X? ` for the known name most like the asked one, or nothing."""
+    meant = nearest(asked, known)
+    return f"Did you mean {meant}? " if meant else ""
 
 
 def harmless(text: str) -> str:
