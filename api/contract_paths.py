@@ -45,12 +45,12 @@ class ContractPaths:
 
     def match(self, path: str, method: str) -> Matched | None:
         """Return what is at a path; None when the document does not know it."""
-        found = [operations for pattern, operations in self._paths if pattern.fullmatch(path)]
-        if not found:
+        # A name that is a path of its own, such as `import`, is none of a rule.
+        found = next((operations for pattern, operations in self._paths if pattern.fullmatch(path)), None)
+        if found is None:
             return None
-        methods = {name for operations in found for name in operations}
-        wanted = next((operations[method] for operations in found if method in operations), None)
-        return Matched(tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set()))), wanted)
+        methods = {*found, *({"HEAD"} if "GET" in found else ())}
+        return Matched(tuple(sorted(methods)), found.get(method))
 
 
 def _pattern(path: str) -> re.Pattern[str]:

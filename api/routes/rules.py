@@ -87,7 +87,7 @@ def create_rule(
     "/export",
     operation_id="exportRules",
     response_class=PlainTextResponse,
-    responses={200: {"content": {_YAML: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {_YAML: {"schema": {}}}}},
 )
 def export_rules(config: Config, tenant: Tenant) -> Response:
     """Return all rules as YAML, in the form that an import reads."""
