@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.settings import ROOT, Settings
+from millrace.settings import Settings
 from millrace.stack.discovery import services
 from tests.integration.alert_services import add_tenant
 from tests.integration.own_services import end, own_services, start, until
@@ -70,7 +70,7 @@ def test_no_operation_answers_with_an_error_of_ours_or_beside_the_contract(
         "--no-color",
     ]
     run = subprocess.run(
-        [*command, address, *phases], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
+        [*command, address, *phases], cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False
     )
     log = (served.home / "api.log").read_text()
     assert run.returncode == 0, (
