@@ -38,3 +38,10 @@ def counters_of(metrics: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(
         name for name, said in metrics.items() if isinstance(said, Mapping) and said.get("kind") == COUNTER
     )
+
+
+def counters_by_device(connection: Connection, tenant: str) -> dict[str, tuple[str, ...]]:
+    """Return the counters of each device of a tenant that has some."""
+    rows = connection.execute(statements("device_terms")["counters"], {"tenant": tenant}).fetchall()
+    found = {device_id: tuple(sorted(counters_of(metrics))) for device_id, metrics in rows}
+    return {device_id: counters for device_id, counters in found.items() if counters}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from catalog.device_terms import counters_of
 from catalog.migrations import connect
 from catalog.statements import statements
 from millrace.clock import now_ms
@@ -25,6 +26,7 @@ class Context(NamedTuple):
     maintenance_until_ms: int | None = None
     tags: tuple[str, ...] = ()
     registered_ms: int | None = None
+    counters: tuple[str, ...] = ()
 
 
 class Progress(NamedTuple):
@@ -92,7 +94,7 @@ def _contexts(rows: Iterable[Sequence[Any]], now_ms: int) -> list[Context]:
 
 
 def _context(row: Sequence[Any], now_ms: int) -> Context:
-    tenant, device_id, site, profile, firmware, tags, *numbers, windows_ms, _ = row
+    tenant, device_id, site, profile, firmware, tags, metrics, *numbers, windows_ms, _ = row
     offline_after_s, expected_interval_s, registered_ms = numbers
     from_ms, until_ms = effective_window(windows_ms or [], now_ms) or (None, None)
     return Context(
@@ -106,6 +108,7 @@ def _context(row: Sequence[Any], now_ms: int) -> Context:
         maintenance_until_ms=until_ms,
         tags=tuple(tags),
         registered_ms=registered_ms,
+        counters=tuple(sorted(counters_of(metrics or {}))),
     )
 
 

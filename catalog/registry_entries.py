@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -87,6 +87,10 @@ class MetricSettings(Entry):
     """What a profile promises of a metric; it is stored and answered as it was given."""
 
     unit: Annotated[str, Field(max_length=64)] = ""
+    kind: Literal["gauge", "counter"] = Field(
+        default="gauge",
+        description="counter: only grows, or begins anew at 0; `/data` tells its increase.",
+    )
     about: Text = ""
     min: Figure | None = Field(default=None, description="Values below are out of range.")
     max: Figure | None = Field(default=None, description="Values above are out of range.")

@@ -17,7 +17,7 @@ FROM (
         WHEN 'rules' THEN JSON_OBJECT('state' VALUE told['state'], 'rule' VALUE told['rule'])
         WHEN 'device-context' THEN JSON_OBJECT(
           'site' VALUE told['site'], 'profile' VALUE told['profile'], 'tags' VALUE told['tags'],
-          'registered_ms' VALUE CAST(sent['registered_ms'] AS BIGINT))
+          'registered_ms' VALUE CAST(sent['registered_ms'] AS BIGINT), 'counters' VALUE told['counters'])
       END) AS items
   FROM (
     SELECT

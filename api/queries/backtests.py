@@ -1,6 +1,6 @@
 """A rule over the readings of the lake: what it would have raised."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 from time import perf_counter
@@ -14,6 +14,7 @@ from api.queries.lake_access import open_table
 from api.queries.registry_access import open_database
 from api.queries.rules import parsed
 from api.queries.timerange import Span
+from catalog.device_terms import counters_by_device
 from catalog.registry_store import Registry
 from catalog.rule_store import NoSuchRuleError, RuleStore
 from millrace.clock import to_iso
@@ -44,6 +45,7 @@ class Tried(NamedTuple):
     rule: Rule
     version: int | None
     devices: Population
+    counters: Mapping[str, tuple[str, ...]] = {}
 
 
 class Outcome(NamedTuple):
@@ -72,7 +74,7 @@ def judge(table: "Table", tenant: str, tried: Tried, span: Span, most: int) -> O
     from catalog.reading_history import ReadingHistory
 
     history = ReadingHistory(table, _asked(tenant, tried, span))
-    run = Backtest(Judged(tried.rule, tried.version or 0, tenant, *span), most)
+    run = Backtest(Judged(tried.rule, tried.version or 0, tenant, *span, tried.counters), most)
     for rows in history.devices():
         run.take(rows.device_id, readings_of(rows.times_ms, rows.metrics, rows.places))
     until_ms = _until_ms(history, span)
@@ -125,7 +127,9 @@ def _tried(
         else _stored(RuleStore(connection, tenant), name, version)
     )
     registered = _registered(connection, tenant) if needs_registry(rule.scope) else []
-    return Tried(rule, at, population(tenant, rule.scope, registered))
+    # Only a rule on how fast a metric changes needs to know a reset.
+    counters = counters_by_device(connection, tenant) if rule.kind == "rate_of_change" else {}
+    return Tried(rule, at, population(tenant, rule.scope, registered), counters)
 
 
 def _draft(name: str, version: int | None, draft: dict[str, Any]) -> Rule:

@@ -100,7 +100,7 @@ def describe(
         **told,
         received_at=None if received_at_ms is None else to_iso(received_at_ms),
         received_at_ms=received_at_ms,
-        metrics=known_values(state, now_ms) if state else {},
+        metrics=state.latest if state else {},
         location=state.location if state else None,
     )
 
@@ -110,11 +110,6 @@ def known_ms(last_seen_ms: int, received_at_ms: int | None, now_ms: int) -> int 
     if last_seen_ms <= now_ms:
         return None if last_seen_ms < 0 else last_seen_ms
     return min(now_ms, received_at_ms or now_ms)
-
-
-def known_values(state: DeviceState, now_ms: int) -> dict[str, LatestValue]:
-    """Return the newest values; one whose time has not come yet is none."""
-    return {name: value for name, value in state.latest.items() if value.time_ms <= now_ms}
 
 
 def encode_cursor(entry: IndexEntry | KnownDevice) -> str:

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from api.queries.devices import known_values
 from api.queries.panes import PANE, Panes, combine, combine_from, first_of_each
 from api.queries.series_question import Question
 from api.queries.timerange import UTC
@@ -186,11 +185,16 @@ def _newest_values(
     question = found.question
     if question.as_of is not None or found.gone_on is not None or device_id not in found.states:
         return
-    for metric, newest in known_values(found.states[device_id], now_ms).items():
+    for metric, newest in found.states[device_id].latest.items():
         own = columns.get(metric, _NO_VALUES)
         is_stored = len(own["time_ms"]) and newest.time_ms <= int(own["time_ms"][-1])
         is_asked = not found.metrics[device_id] or metric in found.metrics[device_id]
-        if is_asked and not is_stored and question.page.from_ms <= newest.time_ms < question.page.to_ms:
+        if (
+            is_asked
+            and not is_stored
+            and newest.time_ms <= now_ms
+            and question.page.from_ms <= newest.time_ms < question.page.to_ms
+        ):
             added = {"time_ms": newest.time_ms, "value": newest.value, "late": False, "open": True}
             yield metric, {name: np.append(own[name], added[name]).astype(own[name].dtype) for name in own}
 

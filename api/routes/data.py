@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from api.dependencies import Config, DeviceId, NowMs, Store, Tenant, Terms
 from api.problems import WrongParameterError
 from api.queries.device_terms import shared_zone
-from api.queries.devices import DeviceState, known_values
+from api.queries.devices import DeviceState
 from api.queries.series import Gathered, Reach, gather, load_states
 from api.queries.series_points import Measure, series_columns
 from api.queries.series_question import AS_OF_FORMS, MOST_DEVICES, MOST_POINTS, Downsample, Wanted, settle
@@ -155,7 +155,7 @@ def _written(found: Gathered, as_of: str | None, device: str | None, measure: Me
 
 
 def _about(found: Gathered, device_id: str, shown: Any, now_ms: int) -> dict[str, Any]:
-    latest = known_values(found.states[device_id], now_ms) if device_id in found.states else {}
+    latest = found.states[device_id].latest if device_id in found.states else {}
     return {
         "device_id": device_id,
         "freshness": freshness(found, shown, device_id, now_ms).model_dump(),

@@ -1,7 +1,7 @@
 /* statements
 owner: data-platform
 about: What each device is judged by, for the publisher of contexts and for whoever recomputes sessions.
-reads: device_contexts, device, maintenance_window, context_publication
+reads: device_contexts, device, device_profile, maintenance_window, context_publication
 writes: context_publication
 */
 
@@ -14,11 +14,12 @@ ON CONFLICT (topic) DO UPDATE SET change = EXCLUDED.change, at_ms = EXCLUDED.at_
 
 -- name: changed
 SELECT
-  tenant, device_id, site, profile, firmware, tags, offline_after_s, expected_interval_s,
-  registered_ms, windows_ms, change
-FROM device_contexts(to_timestamp(%(now_ms)s / 1000.0))
-WHERE change > %(since)s
-ORDER BY change
+  c.tenant, c.device_id, c.site, c.profile, c.firmware, c.tags, p.metrics, c.offline_after_s, c.expected_interval_s,
+  c.registered_ms, c.windows_ms, c.change
+FROM device_contexts(to_timestamp(%(now_ms)s / 1000.0)) AS c
+LEFT JOIN device_profile AS p ON p.profile = c.profile
+WHERE c.change > %(since)s
+ORDER BY c.change
 LIMIT %(limit)s;
 
 -- name: ended
@@ -34,8 +35,9 @@ ORDER BY tenant, device_id;
 
 -- name: of_devices
 SELECT
-  c.tenant, c.device_id, c.site, c.profile, c.firmware, c.tags, c.offline_after_s, c.expected_interval_s,
+  c.tenant, c.device_id, c.site, c.profile, c.firmware, c.tags, p.metrics, c.offline_after_s, c.expected_interval_s,
   c.registered_ms, c.windows_ms, c.change
 FROM device_contexts(to_timestamp(%(now_ms)s / 1000.0)) AS c
+LEFT JOIN device_profile AS p ON p.profile = c.profile
 JOIN unnest(%(tenants)s::text[], %(device_ids)s::text[]) AS wanted (tenant, device_id)
   ON wanted.tenant = c.tenant AND wanted.device_id = c.device_id;

@@ -10,3 +10,8 @@ SELECT d.device_id, p.expected_interval_s, COALESCE(p.metrics, '{}'::jsonb) AS m
 FROM device AS d
 LEFT JOIN device_profile AS p ON p.profile = d.profile
 WHERE d.tenant = %(tenant)s AND d.device_id = ANY(%(device_ids)s);
+
+-- name: counters
+SELECT d.device_id, p.metrics
+FROM device AS d JOIN device_profile AS p ON p.profile = d.profile
+WHERE d.tenant = %(tenant)s AND p.metrics::text LIKE '%%counter%%';

@@ -25,7 +25,8 @@ def record(context: Context, now_ms: int) -> Reading:
 
 def _attributes(context: Context) -> dict[str, str]:
     told = {"site": context.site, "profile": context.profile, "firmware": context.firmware}
-    return told | ({"tags": json.dumps(context.tags, separators=(",", ":"))} if context.tags else {})
+    lists = {"tags": context.tags, "counters": context.counters}
+    return told | {name: json.dumps(names, separators=(",", ":")) for name, names in lists.items() if names}
 
 
 def _metrics(context: Context) -> dict[str, float]:

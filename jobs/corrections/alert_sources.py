@@ -77,4 +77,4 @@ def alert_sources(config: Settings) -> AlertSources:
 
 def _device(context: Context) -> RuleDevice:
     tenant, _, device_id = context.owner.partition("/")
-    return RuleDevice(tenant, device_id, context.site, context.profile, context.tags)
+    return RuleDevice(tenant, device_id, context.site, context.profile, context.tags, context.counters)

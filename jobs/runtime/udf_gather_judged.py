@@ -110,8 +110,10 @@ def _values(column: "pd.Series[Any]") -> npt.NDArray[Any]:
 
 def _context(owner: str, told: dict[str, Any]) -> ArrivedContext:
     tags = json.loads(told["tags"] or "[]")
+    counters = json.loads(told.get("counters") or "[]")
     profile, registered_ms = told["profile"] or DEFAULT_PROFILE, max(0, int(told["registered_ms"] or 0))
-    return ArrivedContext(owner, told["site"] or "", profile, tuple(tags), registered_ms)
+    site = told["site"] or ""
+    return ArrivedContext(owner, site, profile, tuple(tags), registered_ms, tuple(counters))
 
 
 def _rule(owner: str, log_time_ms: int, metrics: str, told: dict[str, str | None]) -> ArrivedRule:

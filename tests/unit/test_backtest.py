@@ -45,7 +45,8 @@ def rows(seed: int, count: int = 600) -> list[At]:
 
 
 def judged(when: dict[str, Any], from_s: float, to_s: float) -> Judged:
-    return Judged(rule(when), 3, "acme", *(START_MS + round(1000 * second) for second in (from_s, to_s)))
+    from_ms, to_ms = (START_MS + round(1000 * second) for second in (from_s, to_s))
+    return Judged(rule(when), 3, "acme", from_ms, to_ms)
 
 
 @pytest.mark.parametrize("when", CONDITIONS, ids=lambda when: str(when["kind"]))

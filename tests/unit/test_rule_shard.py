@@ -284,3 +284,26 @@ def test_before_event_time_begins_nobody_is_absent_and_in_a_recording_it_counts_
     take(shard, Arrived(rules=[silent(0)], contexts=[registered("new", 40 * year_ms)]), NEVER_MS)
     assert mark(shard, year_ms) == []
     assert kinds(mark(shard, year_ms + 61_000)) == [("new", "raised", year_ms + 60_000)]
+
+
+def test_a_rate_of_change_does_not_fire_for_a_reset_of_a_counter_but_for_a_real_jump() -> None:
+    when = {"kind": "rate_of_change", "metric": "t", "per_s": 10, "above": 50}
+    definition = json.dumps({"rule": "hot", "when": when})
+    known = ArrivedRule("acme", "hot", 1, 0, "enabled", definition)
+    contexts = [
+        ArrivedContext("acme/meter", "", "meter", (), 0, ("t",)),
+        ArrivedContext("acme/gauge", "", "x", ()),
+    ]
+    values = [1_000.0, 1_010.0, 0.0, 10.0, 20.0]
+    readings = [
+        sent(device, 10_000 * place, value)
+        for device in ("meter", "gauge")
+        for place, value in enumerate(values)
+    ]
+    shard = AlertShard(Timelines())
+    changes = take(shard, Arrived(rules=[known], contexts=contexts, readings=readings), NEVER_MS)
+    assert kinds(changes) == [("gauge", "raised", 20_000), ("gauge", "cleared", 30_000)]
+    # What the device counts by outlives a restart, and a jump of the counter itself still counts.
+    again = carried(shard)
+    later = [sent("meter", 50_000, 5.0), sent("meter", 60_000, 500.0)]
+    assert kinds(take(again, Arrived(readings=later), NEVER_MS)) == [("meter", "raised", 60_000)]

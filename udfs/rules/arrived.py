@@ -37,6 +37,7 @@ class ArrivedContext(NamedTuple):
     profile: str
     tags: tuple[str, ...]
     registered_ms: int = 0
+    counters: tuple[str, ...] = ()
 
 
 class ArrivedRule(NamedTuple):

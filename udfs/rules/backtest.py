@@ -1,6 +1,6 @@
 """What a rule would have raised on many devices between two times, however much history there is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from udfs.rules.alerts import Alert
@@ -13,13 +13,17 @@ UNDER_WAY_MS: Final = 120_000
 
 
 class Judged(NamedTuple):
-    """Which rule in which version is tried, on whose devices, for alerts raised in [from_ms, to_ms)."""
+    """Which rule in which version is tried, on whose devices, for alerts raised in [from_ms, to_ms).
+
+    `counters` are metrics of devices that only grow.
+    """
 
     rule: Rule
     version: int
     tenant: str
     from_ms: int
     to_ms: int
+    counters: Mapping[str, tuple[str, ...]] = {}
 
 
 class Fired(NamedTuple):
@@ -55,7 +59,8 @@ class Backtest:
         """
         run = self._runs.get(device_id)
         if run is None:
-            device = RuleDevice(self._judged.tenant, device_id)
+            counters = self._judged.counters.get(device_id, ())
+            device = RuleDevice(self._judged.tenant, device_id, counters=counters)
             run = self._runs[device_id] = PastRun(self._judged.rule, device, self._judged.version)
         run.take(readings)
         self._count(device_id, run.over())

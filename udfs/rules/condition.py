@@ -71,6 +71,8 @@ class Detector(ABC):
     metrics: tuple[str, ...] = ()
     # Looks at positions: readings without one say nothing to it.
     located: bool = False
+    # Its metric is a counter of the device: a value below the one before is a reset.
+    is_counter: bool = False
 
     @abstractmethod
     def initial(self) -> Memory:

@@ -5,7 +5,7 @@ event time brings about by itself (silence, a window that empties, a schedule th
 exact moment, however coarsely `pass_time` is called.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Union
 
 import msgspec
@@ -61,8 +61,9 @@ class Evaluator:
         "_schedule", "_severities", "detector", "located", "metrics", "waits",
     )  # fmt: skip
 
-    def __init__(self, rule: Rule, device_id: str) -> None:
+    def __init__(self, rule: Rule, device_id: str, counters: Collection[str] = ()) -> None:
         self.detector = condition_for(rule, device_id).detector(rule.levels)
+        self.detector.is_counter = any(metric in counters for metric in self.detector.metrics)
         self._schedule: Schedule | None = rule.schedule
         self._severities: tuple[Severity, ...] = (
             rule.severity,
@@ -154,4 +155,4 @@ def _risen(waiting: Signal, signal: Signal) -> Signal:
 
 def compile_rule(rule: Rule, device: RuleDevice) -> Evaluator:
     """Return what judges a device by a rule; whether the device is in scope is not asked here."""
-    return Evaluator(rule, device.device_id)
+    return Evaluator(rule, device.device_id, device.counters)

@@ -18,13 +18,17 @@ class RuleReading(NamedTuple):
 
 
 class RuleDevice(NamedTuple):
-    """What a rule's scope is matched against; one that is not registered has the default profile."""
+    """What a rule's scope is matched against; one that is not registered has the default profile.
+
+    `counters` are metrics that only grow, by its profile: where one falls it began anew.
+    """
 
     tenant: str
     device_id: str
     site: str = ""
     profile: str = DEFAULT_PROFILE
     tags: tuple[str, ...] = ()
+    counters: tuple[str, ...] = ()
 
 
 def order(reading: RuleReading) -> tuple[Any, ...]:

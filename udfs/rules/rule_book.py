@@ -8,7 +8,7 @@ import msgspec
 
 from udfs.rules.condition import Condition
 from udfs.rules.discovery import name_of
-from udfs.rules.evaluator import Evaluator
+from udfs.rules.evaluator import Evaluator, compile_rule
 from udfs.rules.model import Rule, condition_for
 from udfs.rules.reading import RuleDevice, RuleReading
 
@@ -73,7 +73,7 @@ class RuleBook:
         self._rules: dict[str, tuple[Rule, int]] = {}
         self._named: set[str] = set()
         self._by_scope: dict[tuple[object, ...], DeviceRules] = {}
-        self._compiled: dict[tuple[str, int, str], Compiled] = {}
+        self._compiled: dict[tuple[str, int, str, tuple[str, ...]], Compiled] = {}
 
     def copy(self) -> "RuleBook":
         """Return a book of the same rules that changes by itself; what is compiled stays so."""
@@ -104,24 +104,25 @@ class RuleBook:
     def rules_for(self, device: RuleDevice) -> DeviceRules:
         """Return a device's rules: the same object until a rule changes."""
         name = device.device_id if device.device_id in self._named else ""
-        key = (device.site, device.profile, device.tags, name)
+        key = (device.site, device.profile, device.tags, device.counters, name)
         found = self._by_scope.get(key)
         if found is None:
             covering = (pair for pair in self._rules.values() if pair[0].scope.covers(device))
-            found = DeviceRules(self._ready(rule, version, device.device_id) for rule, version in covering)
+            found = DeviceRules(self._ready(rule, version, device) for rule, version in covering)
             self._by_scope[key] = found
         return found
 
-    def _ready(self, rule: Rule, version: int, device_id: str) -> Compiled:
-        name = device_id if device_id in rule.overrides else ""
-        found = self._compiled.get((rule.rule, version, name))
+    def _ready(self, rule: Rule, version: int, device: RuleDevice) -> Compiled:
+        name = device.device_id if device.device_id in rule.overrides else ""
+        key = (rule.rule, version, name, device.counters)
+        found = self._compiled.get(key)
         if found is None:
-            found = self._compiled[rule.rule, version, name] = _compiled(rule, version, device_id)
+            found = self._compiled[key] = _compiled(rule, version, device)
         return found
 
 
-def _compiled(rule: Rule, version: int, device_id: str) -> Compiled:
-    condition = condition_for(rule, device_id)
+def _compiled(rule: Rule, version: int, device: RuleDevice) -> Compiled:
+    condition = condition_for(rule, device.device_id)
     data: Mapping[str, object] = msgspec.to_builtins(condition)
     form = {key: value for key, value in data.items() if key not in condition.judged_only}
     return Compiled(
@@ -130,7 +131,7 @@ def _compiled(rule: Rule, version: int, device_id: str) -> Compiled:
         rule.state == "shadow",
         _fingerprint(form),
         _fingerprint(_subject(condition)),
-        Evaluator(rule, device_id),
+        compile_rule(rule, device),
     )
 
 

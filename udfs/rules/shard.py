@@ -44,6 +44,7 @@ class KeptDevice(msgspec.Struct, array_like=True):
     judged_ms: int = 0
     registered_ms: int = 0
     has_spoken: bool = False
+    counters: tuple[str, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -110,7 +111,7 @@ class AlertShard:
     def restore(self, owner: str, data: bytes) -> None:
         """Take back what was kept of a device."""
         kept = _decoder.decode(data)
-        device = RuleDevice(*_names(owner), kept.site, kept.profile, kept.tags)
+        device = RuleDevice(*_names(owner), kept.site, kept.profile, kept.tags, kept.counters)
         book = self._timelines.of(device.tenant).book_at(kept.judged_ms)
         runner = self._runners[owner] = DeviceRunner(device, book, kept.state)
         self._judged_ms[owner] = kept.judged_ms
@@ -196,7 +197,8 @@ class AlertShard:
 
     def _meet(self, context: ArrivedContext, watermark_ms: int) -> list[AlertChange]:
         owner = context.owner
-        device = RuleDevice(*_names(owner), context.site, context.profile, context.tags)
+        tenant, device_id = _names(owner)
+        device = RuleDevice(tenant, device_id, context.site, context.profile, context.tags, context.counters)
         runner = self._runner(owner)
         if runner.device == device and self._registered_ms.get(owner, 0) == context.registered_ms:
             return []
@@ -312,7 +314,8 @@ class AlertShard:
         registered_ms, has_spoken = self._registered_ms.get(owner, 0), owner in self._spoken
         if runner.is_busy or registered_ms or runner.device != RuleDevice(*_names(owner)):
             judged_ms = self._judged_ms.get(owner, 0)
-            return _encoder.encode(KeptDevice(*known, runner.state, judged_ms, registered_ms, has_spoken))
+            registration = (registered_ms, has_spoken, runner.device.counters)
+            return _encoder.encode(KeptDevice(*known, runner.state, judged_ms, *registration))
         del self._runners[owner]
         self._judged_ms.pop(owner, None)
         return None

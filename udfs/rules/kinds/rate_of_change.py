@@ -28,7 +28,8 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 class RateOfChange(Condition, frozen=True, kw_only=True, tag="rate_of_change"):
     """Raises when the absolute change per `per_s` exceeds `above`, clears when it does not.
 
-    The change is taken against the newest reading that is at least `over_s` (default `per_s`) older.
+    The change is taken against the newest reading that is at least `over_s` (default `per_s`) older. Of a
+    counter that began anew only readings since then count.
     """
 
     judged_only: ClassVar[frozenset[str]] = frozenset({"per_s", "above"})
@@ -69,6 +70,8 @@ class _Detector(Detector):
         if value is None or not isfinite(value):
             return NOTHING
         at_ms = reading.event_time_ms
+        if self.is_counter and memory.points and value < memory.points[-1][1]:
+            memory.points = ()
         points = memory.points = _from_reference(memory.points, at_ms - self._over_ms)
         memory.points = thinned(points, (at_ms, value), self._over_ms)
         if not points or points[0][0] > at_ms - self._over_ms:
