@@ -229,3 +229,29 @@ def test_what_was_sent_just_now_is_shown_before_its_pane_closes_and_marked_as_op
     assert (raw["time_ms"], raw["value"], raw["open"]) == (sent_ms, 21.5, True)
     closed = ask(web, "/data/fresh", to=sent_ms - HOUR_MS, from_=sent_ms - 2 * HOUR_MS)
     assert closed["series"]["temperature_c"] == []
+
+
+def test_days_are_those_of_the_site_whose_devices_are_asked_and_of_utc_where_they_are_in_several(
+    web: TestClient, world: History
+) -> None:
+    with connect(world.config) as connection:
+        for device, zone in (("here", "Europe/Berlin"), ("beside", "Europe/Berlin"), ("far", "Asia/Kolkata")):
+            connection.execute(
+                "INSERT INTO site (tenant, site, timezone) VALUES ('demo', %s, %s) ON CONFLICT DO NOTHING",
+                (f"in-{zone[:4]}", zone),
+            )
+            connection.execute(
+                "INSERT INTO device (tenant, device_id, site) VALUES ('demo', %s, %s)",
+                (device, f"in-{zone[:4]}"),
+            )
+    for device in ("here", "beside", "far"):
+        fill(world, device, [(at_ms, 1.0) for at_ms in every(30, "2025-07-01", "2025-07-05")])
+    asked = {"from_": "2025-07-02", "to": "2025-07-03", "resolution": "1d", "metrics": "x"}
+    shared = ask(web, "/data", devices="here,beside", **asked)
+    assert (shared["timezone"], shared["from"]) == ("Europe/Berlin", "2025-07-02T00:00:00.000+02:00")
+    assert [one["series"]["x"][0]["count"] for one in shared["devices"]] == [48, 48]
+    assert ask(web, "/data/far", **{**asked, "resolution": "1h"})["from"] == "2025-07-02T00:00:00.000+05:30"
+    apart = ask(web, "/data", devices="here,far", **asked)
+    assert (apart["timezone"], apart["from"]) == ("UTC", "2025-07-02T00:00:00.000Z")
+    asked_for = ask(web, "/data", devices="here,far", timezone="Asia/Tokyo", **asked)
+    assert (asked_for["timezone"], asked_for["from"]) == ("Asia/Tokyo", "2025-07-02T00:00:00.000+09:00")
