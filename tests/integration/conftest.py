@@ -21,7 +21,7 @@ from millrace.stack.occupancy import is_free
 from tests.integration.late_plant import LatePlant
 from tests.integration.own_services import own_services
 from udfs.hot_series import Pane, device_key, devices_key, pack, series_key, slot_offset
-from udfs.latest import NEWEST_WINS_LUA
+from udfs.latest import NEWEST_WINS_LUA, order_ms
 
 NOW_MS = from_iso("2026-01-31T12:00:05Z")
 # Test runs side by side, of one checkout or several, begin at different blocks of ports.
@@ -52,8 +52,10 @@ class Writer:
     ) -> None:
         fields = [text for metric, value in metrics.items() for text in (metric, repr(value))]
         key = device_key(self.tenant, device_id)
-        times = (str(event_time_ms), str(event_time_ms + 40))
-        self.client.eval(NEWEST_WINS_LUA, 1, key, *times, location, *fields)
+        arrived_ms = event_time_ms + 40
+        times = (str(event_time_ms), str(arrived_ms))
+        order = str(order_ms(event_time_ms, arrived_ms))
+        self.client.eval(NEWEST_WINS_LUA, 1, key, *times, location, order, *fields)
         self.client.zadd(devices_key(self.tenant), {device_id: event_time_ms}, gt=True)
         self.client.sadd("tenants", self.tenant)
 
