@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api.asking import ask
-from millrace.errors import MillraceError
+from millrace.documents import read_json
 from millrace.phrases import counted
 
 app = typer.Typer()
@@ -52,10 +52,7 @@ def import_aws(
 
 
 def _read(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise MillraceError(f"the file cannot be read as JSON: {error}", where=str(file)) from None
+    return read_json(file)
 
 
 def _show(found: Any) -> None:

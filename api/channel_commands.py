@@ -10,6 +10,7 @@ import typer
 
 from api.asking import ask, path_of, print_answer, time_text, user_name
 from millrace.clock import now_ms
+from millrace.documents import read_yaml
 from millrace.errors import MillraceError
 from millrace.output import Column, left, print_lines, print_table, right
 from millrace.settings import settings
@@ -117,12 +118,7 @@ def _set_private(name: str, tenant: str | None, *, allowed: bool) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     """Return the channels of a file by name; MillraceError says what is wrong with it."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise MillraceError(f"the file cannot be read as YAML: {error}", where=str(file)) from None
+    found = read_yaml(file)
     entries = found if isinstance(found, list) else [found]
     if not entries or not all(
         isinstance(one, dict) and isinstance(one.get("channel"), str) for one in entries

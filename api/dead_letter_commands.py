@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from api.asking import ask, path_of, print_answer, print_more, time_text
+from millrace.documents import read_json
 from millrace.errors import MillraceError
 from millrace.output import Column, left, print_lines, print_table, right
 
@@ -140,10 +141,7 @@ def _value(text: str) -> Any:
 
 
 def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise MillraceError(f"no JSON message: {error}", where=str(path), mend="Correct the file.") from None
+    return read_json(path)
 
 
 def _only(ids: list[str] | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api.asking import ask, path_of, print_answer, time_text
+from millrace.documents import read_text
 from millrace.errors import MillraceError
 from millrace.output import Column, left, print_table
 from millrace.phrases import counted
@@ -154,10 +155,7 @@ def read_places(places: list[Path]) -> "list[Rule]":
         raise MillraceError("there is no YAML file", where=", ".join(map(str, places)))
     rules: list[Rule] = []
     for file in files:
-        try:
-            rules += read_rules(file.read_text(), str(file))
-        except (OSError, UnicodeDecodeError) as error:
-            raise MillraceError(f"the file cannot be read: {error}", where=str(file)) from None
+        rules += read_rules(read_text(file), str(file))
     return rules
 
 

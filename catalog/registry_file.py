@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from catalog.registry_entries import RegistryFile
+from millrace.documents import read_yaml
 from millrace.errors import MillraceError
 from millrace.known_keys import in_words
 from millrace.strict_json import UnstorableError, check_storable
@@ -18,17 +19,13 @@ _MEND = "Correct the file; `millrace devices export` shows the form."
 def read_file(path: Path) -> RegistryFile:
     """Read a registry file; MillraceError naming every entry that is wrong."""
     try:
-        given = yaml.safe_load(path.read_text()) or {}
+        given = read_yaml(path) or {}
         check_storable(given)
         return RegistryFile.model_validate(given)
-    except OSError as error:
-        raise MillraceError(f"the file cannot be read: {error.strerror}", where=str(path)) from None
     except RecursionError:
         raise MillraceError("the file is nested too deeply", where=str(path), mend=_MEND) from None
     except UnstorableError as error:
         raise MillraceError(f"the file is wrong: {error}", where=str(path), mend=_MEND) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MillraceError(f"the file is no YAML: {error}", where=str(path), mend=_MEND) from None
     except ValidationError as error:
         as_read = {"devices": given} if isinstance(given, list) else given
         wrong = in_words(error.errors(), RegistryFile.model_json_schema(), as_read)

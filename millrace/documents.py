@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def parse_yaml(text: str, where: str, load: Callable[[str], Any] | None = None) 
         what = ": ".join(filter(None, (error.context, error.problem)))
         raise _no_yaml(what, f"{where}, line {mark.line + 1}" if mark else where) from None
     except RecursionError:
-        raise _no_yaml("it is nested too deep", where) from None
+        raise _no_yaml("it is nested too deeply", where) from None
     except (yaml.YAMLError, ValueError) as error:
         # A date such as 2025-02-30 is a ValueError of PyYAML.
         raise _no_yaml(str(error), where) from None
@@ -95,7 +94,7 @@ def read_json(path: Path) -> Any:
         where = f"{path}, line {error.lineno}, column {error.colno}"
         raise MillraceError(f"no JSON: {error.msg}", where=where, mend="Correct the file.") from None
     except RecursionError:
-        raise MillraceError("no JSON: nested too deep", where=str(path), mend="Correct the file.") from None
+        raise MillraceError("no JSON: nested too deeply", where=str(path), mend="Correct the file.") from None
     except ValueError as error:
         raise MillraceError(f"no JSON: {error}", where=str(path), mend="Correct the file.") from None
 
@@ -107,10 +106,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"the key {twice[0]!r} stands twice in one object")
     return found
-
-
-def nearest(name: str, known: list[str]) -> str | None:
-    """Return which of some names is meant by one that is not among them, when one is near enough."""
-    folded = {one.casefold(): one for one in reversed(known)}
-    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None

@@ -4,10 +4,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from catalog.statements import statements_of
+from millrace.documents import read_yaml
 from millrace.errors import MillraceError
 from millrace.phrases import known_names
 
@@ -85,8 +85,8 @@ def suites() -> dict[str, Suite]:
 def read_suite(path: Path) -> Suite:
     """Read one suite; MillraceError when it is wrong."""
     try:
-        return Suite.model_validate({"name": path.stem} | yaml.safe_load(path.read_text()))
-    except (ValidationError, yaml.YAMLError, TypeError) as error:
+        return Suite.model_validate({"name": path.stem} | read_yaml(path))
+    except (ValidationError, TypeError) as error:
         raise MillraceError(
             f"a data-quality suite is wrong: {error}", where=str(path), mend="Correct the file."
         ) from None

@@ -13,7 +13,7 @@ from ingest.replay.mapping import Mapping, columns_of
 from ingest.replay.numbers import NumberForm
 from ingest.replay.table import FileNotes, open_raw, open_table
 from millrace.clock import to_iso
-from millrace.documents import nearest
+from millrace.nearest import nearest
 from millrace.reading import Reading
 
 SHOWN_ROWS: Final = 10

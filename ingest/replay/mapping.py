@@ -23,9 +23,11 @@ from pydantic import (
 
 from ingest.gateway import edge
 from ingest.replay.formulas import FORMULAS
-from millrace.documents import nearest, read_yaml
+from millrace.documents import read_yaml
 from millrace.errors import MillraceError
+from millrace.nearest import nearest
 from millrace.phrases import counted
+from millrace.strict_json import UnstorableError, check_storable
 
 SHIPPED = Path(__file__).resolve().parent.parent / "mappings"
 AUTO: Final = "auto"
@@ -360,6 +362,10 @@ def load_mapping(name: str) -> Mapping:
     """Read a mapping by path or shipped name; raise MillraceError naming every key that is wrong."""
     path = _find(name)
     content: Any = read_yaml(path)
+    try:
+        check_storable(content)
+    except (UnstorableError, RecursionError) as error:
+        raise MillraceError(f"the mapping is wrong: {error}", where=str(path), mend="Correct it.") from None
     try:
         return Mapping.model_validate(content)
     except ValidationError as error:

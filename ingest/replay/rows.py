@@ -14,8 +14,8 @@ from ingest.replay.moments import ReadTime, RepeatedTime, time_columns
 from ingest.replay.numbers import NumberForm, ReadNumbers
 from ingest.replay.repeated_hour import settle_repeated
 from ingest.replay.table import BROKEN, FileNotes, Table, open_raw, open_table, stem_of
-from millrace.documents import nearest
 from millrace.errors import MillraceError
+from millrace.nearest import nearest
 from millrace.phrases import counted
 from millrace.reading import Location
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from millrace.documents import UniqueKeyLoader, parse_yaml
 from millrace.errors import MillraceError
 from udfs.rules.model import Rule, parse_rule, rule_data
 
@@ -36,20 +37,15 @@ def write_rules(rules: Iterable[Rule]) -> str:
 
 
 def _written(text: str, where: str) -> list[Any]:
-    try:
-        # A safe loader all the same: only what plain words mean is different.
-        documents = list(yaml.load_all(text, Loader=_Loader))
-    except yaml.YAMLError as error:
-        raise MillraceError(f"This is no YAML: {error}", where=where, mend="Correct the text.") from None
-    except RecursionError:
-        raise MillraceError("This YAML is nested too deeply", where=where, mend="Correct the text.") from None
+    # A safe loader all the same: only what plain words mean is different.
+    documents = parse_yaml(text, where, lambda written: list(yaml.load_all(written, Loader=_Loader)))
     found: list[Any] = []
     for document in documents:
         found += document if isinstance(document, list) else [document] if document is not None else []
     return found
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(UniqueKeyLoader):
     """Reads plain words as YAML 1.2 does: `on` is no truth, 08:00 no number, a date no date."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}

@@ -11,8 +11,8 @@ from python_calamine import CalamineError, CalamineWorkbook, PasswordError, load
 from ingest.replay.mapping import Mapping, Sheet, one_line
 from ingest.replay.numbers import NumberForm
 from ingest.replay.table import BROKEN, FileNotes, Format, Table, broken_file
-from millrace.documents import nearest
 from millrace.errors import MillraceError
+from millrace.nearest import nearest
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
