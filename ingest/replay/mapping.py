@@ -345,9 +345,7 @@ def columns_of(mapping: Mapping) -> Iterator[str | int]:
     """Yield every column a mapping names."""
     if mapping.device.column is not None:
         yield mapping.device.column
-    if mapping.time.column is not None:
-        yield mapping.time.column
-    yield from (mapping.time.columns or {}).values()
+    yield from (mapping.time.columns or {"date": mapping.time.column or ""}).values()
     for metric in mapping.metrics.values():
         yield from metric.columns if metric.column is None else (metric.column,)
     yield from (one.column for one in mapping.attributes.values() if one.column is not None)
@@ -364,10 +362,9 @@ def load_mapping(name: str) -> Mapping:
     content: Any = read_yaml(path)
     try:
         check_storable(content)
+        return Mapping.model_validate(content)
     except (UnstorableError, RecursionError) as error:
         raise MillraceError(f"the mapping is wrong: {error}", where=str(path), mend="Correct it.") from None
-    try:
-        return Mapping.model_validate(content)
     except ValidationError as error:
         wrong = "; ".join(f"{_place(e['loc'])}: {_said(e)}" for e in error.errors())
         raise MillraceError(

@@ -7,6 +7,7 @@ from typing import Any
 from pyflink.table import TableEnvironment
 
 from catalog.lake import CATALOG, engine_properties
+from jobs.runtime.flink_errors import blamed_on_connector
 from millrace.settings import Settings
 
 _SQL = Path(__file__).resolve().parent / "sql"
@@ -16,7 +17,8 @@ def bind(tables: TableEnvironment, settings: Settings) -> None:
     """Declare sources, sinks, the catalog and the functions the job files may use."""
     values = _values(settings)
     for path in sorted(_SQL.glob("*.sql")):
-        tables.execute_sql(path.read_text().format(**values))
+        with blamed_on_connector(path.name):
+            tables.execute_sql(path.read_text().format(**values))
     for path in sorted(Path(__file__).parent.glob("udf_*.py")):
         function = import_module(f"jobs.runtime.{path.stem}").FUNCTION
         tables.create_temporary_system_function(path.stem.removeprefix("udf_"), function)

@@ -1,6 +1,7 @@
 """A job file: a header that says what it reads and makes, then SQL, or Python for a state machine."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +40,18 @@ class JobFile:
     name: str
     kind: Kind
     header: Header
+    path: Path
     statements: tuple[str, ...] = ()
+    first_lines: tuple[int, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """Return the file as a person finds it."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    def line(self, statement: int) -> int:
+        """Return the line of the file in which a statement begins."""
+        return self.first_lines[statement] if statement < len(self.first_lines) else 1
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -69,12 +81,24 @@ def read_sql_file(path: Path) -> JobFile:
             where=str(path),
             mend="Give a new INSERT the next free number of its job: operators in savepoints follow it.",
         )
+    begun = 2 + header.count("\n")
+    statements = list(_statements(body, begun))
     return JobFile(
         name=path.stem,
         kind="view" if kind == "view" else "insert",
         header=parsed,
-        statements=tuple(part.strip() for part in body.split(";\n") if part.strip()),
+        path=path,
+        statements=tuple(statement for statement, _ in statements),
+        first_lines=tuple(line for _, line in statements),
     )
+
+
+def _statements(body: str, line: int) -> Iterator[tuple[str, int]]:
+    """Yield each statement of a body that begins in a line, and the line in which it begins itself."""
+    for part in body.split(";\n"):
+        if part.strip():
+            yield part.strip(), line + part[: len(part) - len(part.lstrip())].count("\n")
+        line += part.count("\n") + 1
 
 
 def read_step_file(path: Path) -> JobFile | None:
@@ -84,7 +108,7 @@ def read_step_file(path: Path) -> JobFile | None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HEADER":
             told: dict[str, Any] = ast.literal_eval(node.value)
             header = _header(yaml.safe_dump(told | {"about": ast.get_docstring(tree) or ""}), path)
-            return JobFile(name=path.stem, kind="step", header=header)
+            return JobFile(name=path.stem, kind="step", header=header, path=path)
     return None
 
 

@@ -12,6 +12,7 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import StatementSet, StreamTableEnvironment
 
 from jobs.runtime.discovery import Job
+from jobs.runtime.flink_errors import blamed
 from jobs.runtime.job_file import JobFile
 from jobs.runtime.sources import sources
 
@@ -24,12 +25,14 @@ def plan(
 ) -> StatementSet:
     """Declare the job's views and gather its INSERTs, so that its source is read once; `take` sees each."""
     for view in job.views:
-        _declare(tables, view)
+        with blamed(view):
+            _declare(tables, view)
     statements = tables.create_statement_set()
     for file in job.inserts:
-        for statement in file.statements:
+        for number, statement in enumerate(file.statements):
             take(statement)
-            statements.add_insert_sql(statement)
+            with blamed(file, number):
+                statements.add_insert_sql(statement)
     return statements
 
 
@@ -60,6 +63,13 @@ def attach(
     made = operators(ends)
     unchain(made)
     return environment, made
+
+
+def graph_uids(tables: StreamTableEnvironment, statements: StatementSet, writes: Sequence[str]) -> list[str]:
+    """Return the uid of every operator that would run: sinks become writers and committers only here."""
+    environment, _ = attach(tables, statements, writes)
+    nodes = environment._generate_stream_graph().getStreamNodes().toArray()
+    return [str(node.getTransformationUID()) for node in nodes if node.getTransformationUID()]
 
 
 def name_operators(ends: list[Any], writes: Sequence[str]) -> None:

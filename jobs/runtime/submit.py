@@ -10,7 +10,10 @@ from jobs.runtime.cluster import Cluster
 from jobs.runtime.connectors import bind
 from jobs.runtime.discovery import Job, find_jobs
 from jobs.runtime.environment import configuration, plan_for_cluster, table_environment
-from jobs.runtime.plan import launch, plan
+from jobs.runtime.flink_errors import blamed_on_tables
+from jobs.runtime.plan import graph_uids, launch, plan
+from jobs.runtime.planned import Change, change, recall, remember, state_of
+from jobs.runtime.restore import newest_state
 from millrace.errors import MillraceError
 from millrace.phrases import known_names
 from millrace.settings import Settings, settings
@@ -32,16 +35,27 @@ def submit(settings: Settings, name: str, restore_from: str | None = None) -> st
     cluster.await_slots(_PATIENCE_S)
     if cluster.alive(name) is not None:
         return None
-    return str(launch(tables, statements, name, job.writes).get_job_id())
+    with blamed_on_tables(job):
+        job_id = str(launch(tables, statements, name, job.writes).get_job_id())
+    remember(settings.folder / "flink", job, job_id)
+    return job_id
 
 
-def explain(settings: Settings, name: str) -> str:
-    """Plan a job without running it; return Flink's optimized plan. Raises what Flink has against it."""
+def explain(settings: Settings, name: str) -> tuple[Change, str]:
+    """Plan a job without running it; return what a submit would change, and Flink's optimized plan.
+
+    MillraceError names the file and the line Flink has something against.
+    """
     job = _named(name)
     plan_for_cluster(settings)
     tables = table_environment(configuration(settings, job))
     bind(tables, settings)
-    return str(plan(tables, job).explain())
+    statements, folder = plan(tables, job), settings.folder / "flink"
+    with blamed_on_tables(job):
+        text = str(statements.explain())
+        uids = graph_uids(tables, statements, job.writes)
+    state = state_of(newest_state(folder, name), uids)
+    return change(job, recall(folder, name), state), text
 
 
 def _named(name: str) -> Job:
@@ -62,4 +76,7 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except MillraceError as error:
+        sys.exit(str(error))
