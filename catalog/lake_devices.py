@@ -5,6 +5,7 @@ footer where a row group is, and by three columns of the row groups that are lef
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,7 @@ def _weigh(newest: _Newest) -> int:
 
 
 _files: Final = Kept[_Newest](_MOST_ENTRIES, _weigh)
+_metric_files: Final = Kept[frozenset[str]](_MOST_ENTRIES, len)
 
 
 def stored_devices(tables: Iterable[Table], tenant: str, device_id: str | None = None) -> dict[str, int]:
@@ -46,6 +48,21 @@ def stored_devices(tables: Iterable[Table], tenant: str, device_id: str | None =
                 if owner == tenant and device_id in (None, name):
                     found[name] = max(newest_ms, found.get(name, 0))
     return found
+
+
+def stored_metrics(rollups: Table, tenant: str) -> set[str]:
+    """Return the metrics of which a tenant has minutes; of a file of several tenants those of all."""
+    snapshot = rollups.current_snapshot()
+    where = Where(tenant, 0, _END_MS, None, "window_start")
+    files = planned(rollups, snapshot, where) if snapshot else []
+    found = (_metric_files.get(file.path, partial(_metrics_in, rollups.io, file.path)) for file in files)
+    return set().union(*found)
+
+
+def _metrics_in(io: FileIO, path: str) -> frozenset[str]:
+    with io.new_input(path).open() as source:
+        column = pq.ParquetFile(source, read_dictionary=["metric"]).read(["metric"])["metric"]
+    return frozenset(name for chunk in column.chunks for name in chunk.dictionary.to_pylist())
 
 
 def _of_file(table: Table, file: StoredFile) -> _Newest:

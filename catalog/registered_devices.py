@@ -15,6 +15,14 @@ class Registered(NamedTuple):
     registered_ms: int
 
 
+def registered_names(connection: Connection, tenant: str) -> dict[str, set[str]]:
+    """Return what a tenant has of `sites`, `tags` and `profiles`, and the `metrics` its profiles speak of."""
+    found: dict[str, set[str]] = {"sites": set(), "tags": set(), "profiles": set(), "metrics": set()}
+    for kind, name in connection.execute(statements("known_devices")["list_names"], {"tenant": tenant}):
+        found[kind].add(name)
+    return found
+
+
 def registered_devices(
     connection: Connection, tenant: str, device_id: str | None = None
 ) -> dict[str, Registered]:

@@ -14,6 +14,7 @@ from catalog.rule_store import Change, Entry, RuleStore, StoredRule, channels_of
 from millrace.errors import MillraceError
 from udfs.rules.examples import run_examples
 from udfs.rules.model import Rule, parse_rule, rule_data
+from udfs.rules.unknown_names import KnownNames, unknown_names
 from udfs.rules.yaml_form import read_rules, write_rules
 
 # These are paths of the API.
@@ -127,6 +128,12 @@ def expected_version(if_match: str | None) -> int | None:
     return int(found[1])
 
 
+def answer_with(found: RuleAnswer, known: KnownNames) -> RuleAnswer:
+    """Return an answer to a write with what of the rule nobody has."""
+    said = unknown_names(parse_rule(found.definition), known)
+    return found.model_copy(update={"warnings": [*found.warnings, *said]})
+
+
 def put_rule(store: RuleStore, entry: Entry, expected: int | None, change: Change) -> RuleAnswer:
     """Replace a rule at the version that was asked for, or with None at any."""
     version = store.get(entry.rule).version if expected is None else expected
@@ -134,13 +141,24 @@ def put_rule(store: RuleStore, entry: Entry, expected: int | None, change: Chang
 
 
 def import_all(
-    connection: Connection, tenant: str, entries: list[Entry], change: Change, *, dry_run: bool
+    connection: Connection,
+    tenant: str,
+    entries: list[Entry],
+    change: Change,
+    *,
+    known: KnownNames,
+    dry_run: bool,
 ) -> RulesImported:
     """Bring rules to what a file says, all or nothing; a dry run is undone."""
     store = RuleStore(connection, tenant)
     with connection.transaction(force_rollback=dry_run):
         done = store.import_rules(entries, change)
     warnings = _unknown_channels(store, [entry.definition for entry in entries])
+    warnings += [
+        f"{entry.rule}: {said}"
+        for entry in entries
+        for said in unknown_names(parse_rule(entry.definition), known)
+    ]
     return RulesImported(tenant=tenant, dry_run=dry_run, **done._asdict(), warnings=warnings)
 
 

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api.dependencies import Config, Create, NowMs, Tenant
+from api.dependencies import Config, Create, NowMs, Store, Tenant
 from api.problems import WrongParameterError
 from api.queries import rules as queries
+from api.queries.known_devices import Reach
+from api.queries.known_names import known_names
 from api.queries.registry_access import NOBODY, User, change_by, open_database, open_for_writing
 from api.rule_answers import Definition, RuleAnswer, RulePage, RulesImported, RuleState, RuleVersions
 from catalog.rule_store import RuleStore
@@ -69,6 +71,7 @@ def get_rules(
 )
 def create_rule(
     config: Config,
+    store: Store,
     tenant: Tenant,
     now_ms: NowMs,
     response: Response,
@@ -79,8 +82,10 @@ def create_rule(
     """Create a rule, if it does what its own examples say; it is in force within five seconds."""
     entry = queries.judged(rule)
     with open_for_writing(config, tenant, create) as connection:
-        store = RuleStore(connection, tenant)
-        return _tagged(response, queries.answer(store, store.create(entry, change_by(user, now_ms))))
+        rules = RuleStore(connection, tenant)
+        answer = queries.answer(rules, rules.create(entry, change_by(user, now_ms)))
+    known = known_names(Reach(store, config), tenant)
+    return _tagged(response, queries.answer_with(answer, known))
 
 
 @router.get(
@@ -98,6 +103,7 @@ def export_rules(config: Config, tenant: Tenant) -> Response:
 @router.post("/import", operation_id="importRules", responses=_REFUSED, openapi_extra=_IMPORT_BODY)
 def import_rules(
     config: Config,
+    store: Store,
     tenant: Tenant,
     now_ms: NowMs,
     request: Request,
@@ -109,9 +115,10 @@ def import_rules(
     """Bring rules to what YAML or JSON says, all or nothing; a rule it does not name stays."""
     is_json = request.headers.get("content-type", "").startswith("application/json")
     entries = queries.judged_text(body, is_json=is_json)
+    known = known_names(Reach(store, config), tenant)
     with open_for_writing(config, tenant, create, dry_run=dry_run) as connection:
         change = change_by(user, now_ms)
-        return queries.import_all(connection, tenant, entries, change, dry_run=dry_run)
+        return queries.import_all(connection, tenant, entries, change, known=known, dry_run=dry_run)
 
 
 @router.get("/{rule}", operation_id="getRule", responses=_UNKNOWN)
@@ -125,6 +132,7 @@ def get_rule(config: Config, tenant: Tenant, response: Response, rule: RuleName)
 @router.put("/{rule}", operation_id="putRule", responses=_UNKNOWN | _VERSIONED | _REFUSED)
 def put_rule(
     config: Config,
+    store: Store,
     tenant: Tenant,
     now_ms: NowMs,
     response: Response,
@@ -140,7 +148,9 @@ def put_rule(
         raise WrongParameterError("rule", f"the rule is named {entry.rule!r}", accepted=f"the name {rule!r}")
     with open_database(config) as connection:
         change = change_by(user, now_ms)
-        return _tagged(response, queries.put_rule(RuleStore(connection, tenant), entry, expected, change))
+        answer = queries.put_rule(RuleStore(connection, tenant), entry, expected, change)
+    known = known_names(Reach(store, config), tenant)
+    return _tagged(response, queries.answer_with(answer, known))
 
 
 @router.delete("/{rule}", operation_id="deleteRule", status_code=204, responses=_UNKNOWN | _VERSIONED)

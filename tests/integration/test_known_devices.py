@@ -85,7 +85,7 @@ def _store(
 def web(config: Settings) -> Iterator[TestClient]:
     app = create_app(config)
     app.dependency_overrides[current_time_ms] = lambda: NOW_MS
-    with TestClient(app) as client:
+    with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -181,3 +181,26 @@ def test_a_device_that_was_imported_since_is_listed_at_once(config: Settings, we
         found = ask(web, tenant="later")
         assert [one["device_id"] for one in found["devices"]] == sorted(names, reverse=True)
         assert ask(web, tenant="later", order="id", limit=2)["counts"]["history_only"] == 3
+
+
+def test_a_rule_about_what_nobody_has_warns_and_names_the_nearest(web: TestClient) -> None:
+    rule = {
+        "rule": "misspelt",
+        "when": {"kind": "threshold", "metric": "t_cc", "raise_above": 90},
+        "scope": {"sites": ["hal-1"], "devices": ["pas", "past"]},
+    }
+    wanted = [
+        "there is no site 'hal-1'; did you mean 'hall-1'?",
+        "nobody knows a device 'pas'; did you mean 'past'?",
+        "no device has sent metric 't_cc'; did you mean 't_c'?",
+    ]
+    made = web.post("/rules", json=rule)
+    assert made.status_code == 201, made.text
+    assert made.json()["warnings"] == wanted
+    put = web.put("/rules/misspelt", json=rule | {"about": "again"}, headers={"If-Match": "*"})
+    assert (put.status_code, put.json()["warnings"]) == (200, wanted)
+    for dry_run in (True, False):
+        found = web.post("/rules/import", json=[rule], params={"dry_run": dry_run}).json()
+        assert found["warnings"] == [f"misspelt: {said}" for said in wanted]
+    known = rule | {"rule": "known", "when": rule["when"] | {"metric": "t_c"}, "scope": {"sites": ["hall-1"]}}  # type: ignore[operator]
+    assert web.post("/rules", json=known).json()["warnings"] == []
