@@ -11,7 +11,7 @@ from api.problems import WrongParameterError
 from api.queries.backtests import many, range_fields
 from api.queries.timerange import Span
 from catalog.rule_alerts import MOST_ALERTS, LastingAlert, lasting_alerts
-from catalog.rule_store import RuleStore
+from catalog.rule_store import RuleStore, StoredRule
 from millrace.clock import to_iso
 from udfs.rules.comparison import Lasting, Matched, Occasion, match
 
@@ -19,19 +19,34 @@ MOST_INSTANCES: Final = 1000
 
 
 def compare(connection: Connection, tenant: str, first: str, second: str, span: Span) -> ComparisonAnswer:
-    """Compare the alerts of two rules, deleted ones too; NoSuchRuleError, WrongParameterError."""
+    """Compare the alerts of two rules, deleted ones too; NoSuchRuleError, WrongParameterError.
+
+    A shadow is compared from when it began to watch: before, it could not have raised what the other did.
+    """
     if first == second:
         raise WrongParameterError("with", "a rule is always as itself", accepted="the name of another rule")
     store = RuleStore(connection, tenant)
-    for name in (first, second):
-        store.versions(name)
+    began_ms = max(_watches_since_ms(store.versions(name)) for name in (first, second))
+    if began_ms > span.from_ms:
+        span = Span(min(began_ms, span.to_ms), span.to_ms)
     alerts = lasting_alerts(connection, tenant, [first, second], *span)
     if len(alerts) > MOST_ALERTS:
         raise WrongParameterError(
             "from", f"more than {MOST_ALERTS:,} alerts lasted in this range", accepted="a shorter range"
         )
-    found = match((_lasting(alert, first) for alert in alerts), *span)
+    counted = [alert for alert in alerts if alert.onset_ms >= began_ms]
+    found = match((_lasting(alert, first) for alert in counted), *span)
     return _answer(tenant, (first, second), span, found, {alert.alert_id: alert for alert in alerts})
+
+
+def _watches_since_ms(versions: Sequence[StoredRule]) -> int:
+    """Return when a rule that is in shadow came into it, epoch milliseconds; 0 for any other."""
+    began_ms = 0
+    for version in versions:
+        if version.state != "shadow":
+            break
+        began_ms = round(version.updated_at.timestamp() * 1000)
+    return began_ms
 
 
 def _lasting(alert: LastingAlert, first: str) -> Lasting:

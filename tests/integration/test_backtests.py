@@ -169,7 +169,8 @@ def test_two_rules_are_compared_by_their_alerts(services: Settings) -> None:
     plant = Plant(services)
     plant.put("too-hot-new", "shadow")
     shadow = {"rule": "too-hot-new", "shadow": True}
-    for device, onset_s, end_s in (("pump-1", 0, 600), ("pump-2", 100, 200)):
+    # The first on pump-4 was over before the shadow began to watch.
+    for device, onset_s, end_s in (("pump-4", -500, -300), ("pump-1", 0, 600), ("pump-2", 100, 200)):
         plant.take(plant.says("raised", device, onset_s + 60, onset_s=onset_s))
         plant.take(plant.says("cleared", device, end_s, onset_s=onset_s))
     # Of the shadow: one at the time of the first, one on another device that lasts, one that never was.
@@ -178,6 +179,7 @@ def test_two_rules_are_compared_by_their_alerts(services: Settings) -> None:
     plant.take(plant.says("withdrawn", "pump-2", 170, onset_s=110, **shadow))
     world = World(services, plant.tenant)
     path, asked = "/rules/too-hot/comparison", RANGE | {"with": "too-hot-new"}
+    asked["from"] = to_iso(START_MS - 3_600_000)
     found = world.ask("GET", path, params=asked)
     assert found["both"] == {"occasions": 1, "devices": 1, "first_alerts": 1, "second_alerts": 1}
     assert (found["only_first"]["alerts"], found["only_second"]["alerts"]) == (1, 1)
