@@ -4,12 +4,13 @@ These routes are plain functions: FastAPI runs them in its threads, where waitin
 up nobody.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from api.dependencies import Config, Create, NowMs, Store, Tenant
+from api.dependencies import Config, Create, NowMs, Tenant
 from api.problems import WrongParameterError
 from api.queries import rules as queries
 from api.queries.known_devices import Reach
@@ -17,6 +18,7 @@ from api.queries.known_names import known_names
 from api.queries.registry_access import NOBODY, User, change_by, open_database, open_for_writing
 from api.rule_answers import Definition, RuleAnswer, RulePage, RulesImported, RuleState, RuleVersions
 from catalog.rule_store import RuleStore
+from udfs.rules.unknown_names import KnownNames
 
 _Responses = dict[int | str, dict[str, Any]]
 _UNKNOWN: _Responses = {404: {"description": "The tenant has no such rule."}}
@@ -50,6 +52,14 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
+async def _names(request: Request, config: Config) -> Callable[[str], KnownNames]:
+    # Asked only for a rule that is well formed.
+    return lambda tenant: known_names(Reach(request.app.state.store, config), tenant)
+
+
+Names = Annotated[Callable[[str], KnownNames], Depends(_names)]
+
+
 @router.get("", operation_id="listRules")
 def get_rules(
     config: Config,
@@ -71,7 +81,7 @@ def get_rules(
 )
 def create_rule(
     config: Config,
-    store: Store,
+    names: Names,
     tenant: Tenant,
     now_ms: NowMs,
     response: Response,
@@ -84,7 +94,7 @@ def create_rule(
     with open_for_writing(config, tenant, create) as connection:
         rules = RuleStore(connection, tenant)
         answer = queries.answer(rules, rules.create(entry, change_by(user, now_ms)))
-    known = known_names(Reach(store, config), tenant)
+    known = names(tenant)
     return _tagged(response, queries.answer_with(answer, known))
 
 
@@ -103,7 +113,7 @@ def export_rules(config: Config, tenant: Tenant) -> Response:
 @router.post("/import", operation_id="importRules", responses=_REFUSED, openapi_extra=_IMPORT_BODY)
 def import_rules(
     config: Config,
-    store: Store,
+    names: Names,
     tenant: Tenant,
     now_ms: NowMs,
     request: Request,
@@ -115,7 +125,7 @@ def import_rules(
     """Bring rules to what YAML or JSON says, all or nothing; a rule it does not name stays."""
     is_json = request.headers.get("content-type", "").startswith("application/json")
     entries = queries.judged_text(body, is_json=is_json)
-    known = known_names(Reach(store, config), tenant)
+    known = names(tenant)
     with open_for_writing(config, tenant, create, dry_run=dry_run) as connection:
         change = change_by(user, now_ms)
         return queries.import_all(connection, tenant, entries, change, known=known, dry_run=dry_run)
@@ -132,7 +142,7 @@ def get_rule(config: Config, tenant: Tenant, response: Response, rule: RuleName)
 @router.put("/{rule}", operation_id="putRule", responses=_UNKNOWN | _VERSIONED | _REFUSED)
 def put_rule(
     config: Config,
-    store: Store,
+    names: Names,
     tenant: Tenant,
     now_ms: NowMs,
     response: Response,
@@ -149,7 +159,7 @@ def put_rule(
     with open_database(config) as connection:
         change = change_by(user, now_ms)
         answer = queries.put_rule(RuleStore(connection, tenant), entry, expected, change)
-    known = known_names(Reach(store, config), tenant)
+    known = names(tenant)
     return _tagged(response, queries.answer_with(answer, known))
 
 
