@@ -319,7 +319,7 @@ class Places(Part):
 class Mapping(Part):
     """How rows of a table become readings."""
 
-    about: str
+    about: str = ""
     csv: Csv = Csv()
     sheet: Sheet = Sheet()
     skip_rows: int = Field(default=0, ge=0)
