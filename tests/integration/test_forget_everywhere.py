@@ -86,7 +86,7 @@ def live(books: Books) -> None:
     books.post(*(element(device, 99) | {"event_time": 4_102_444_800_000} for device in ("gone", "stays")))
     # Refused as a whole: its letter names no device, and its bytes do.
     for device in ("gone", "gone-too"):
-        books.post({"device_id": device, "temp": 1})
+        books.post({"sensor": device, "temp": 1})
     books.await_accounts(40)
     books.carry()
     books.carry_dead_letters()

@@ -134,7 +134,8 @@ def test_a_missing_dead_letter_is_named_by_offset_and_reason(books: Books) -> No
     found = books.take()
     (gap,) = named(found, "missing")
     assert gap.where["topic"] == "telemetry.dead-letter"
-    assert (gap.where["reasons"], gap.where["devices"]) == (["future_event_time"], [f"demo/{name}"])
+    reasons = ["future_event_time", "unknown_metric_type"]
+    assert (gap.where["reasons"], gap.where["devices"]) == (reasons, [f"demo/{name}"])
     assert not found.balanced
 
 
