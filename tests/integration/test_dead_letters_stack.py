@@ -48,7 +48,7 @@ def test_poison_is_found_by_its_reason_mended_and_replayed_once(stack: Settings)
     message = b'{"device_id":"%s","event_time":%d,"metrics":{"a":1.5}}' % (device_id.encode(), event_s)
     assert post(stack, message) == 422
     (letter,) = until(
-        lambda: letters_of(stack, device_id, reason="bad_event_time"),
+        lambda: letters_of(stack, device_id, reason="event_time_in_seconds"),
         lambda found: len(found) == 1,
         PATIENCE_S,
     )

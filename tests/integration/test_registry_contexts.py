@@ -170,7 +170,8 @@ def test_a_deleted_device_goes_back_to_the_default(
 ) -> None:
     device = names("d")
     owner = f"{stack.tenant}/{device}"
-    ask(stack, "PUT", f"devices/{device}", {"site": names("s"), "profile": "hourly"})
+    made = {"site": names("s"), "profile": "hourly"}
+    assert ask(stack, "PUT", f"devices/{device}?create=true", made).status_code == 200
     published.until(owner, offline_after(5_400))
     assert ask(stack, "DELETE", f"devices/{device}").status_code == 204
     published.until(
@@ -185,7 +186,7 @@ def test_maintenance_of_a_site_reaches_its_devices_and_the_next_window_follows_t
 ) -> None:
     device, site = names("d"), names("s")
     owner = f"{stack.tenant}/{device}"
-    ask(stack, "PUT", f"devices/{device}", {"site": site})
+    assert ask(stack, "PUT", f"devices/{device}?create=true", {"site": site}).status_code == 200
     first = ask(stack, "POST", "maintenance", {"site": site, "duration_s": 3}).json()
     again = ask(
         stack,
