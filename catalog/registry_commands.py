@@ -197,17 +197,29 @@ def _require_known(registry: "Registry", device: str | None, create: bool) -> No
 def _window(
     device: str | None, site: str | None, start: str | None, duration: str, about: str
 ) -> "MaintenanceEntry":
+    from pydantic import ValidationError
+
     from catalog.registry_entries import MaintenanceEntry, moment, parse_duration_s
+    from millrace.known_keys import in_words
 
     try:
         start_ms = now_ms() if start is None else from_iso(start)
         end_ms = start_ms + 1_000 * parse_duration_s(duration)
-        return MaintenanceEntry(
-            device_id=device, site=site, starts_at=moment(start_ms), ends_at=moment(end_ms), about=about
-        )
-    except ValueError as error:
+        starts_at, ends_at = moment(start_ms), moment(end_ms)
+    except (ValueError, OverflowError) as error:
         raise MillraceError(
-            f"that is no maintenance window: {error}", mend="Give --device or --site."
+            f"that is no maintenance window: {error}",
+            mend="Give --for as 90s, 15m, 2h or 3d, --start as 2026-01-31T12:00:00Z, up to the year 9999.",
+        ) from None
+    try:
+        return MaintenanceEntry(
+            device_id=device, site=site, starts_at=starts_at, ends_at=ends_at, about=about
+        )
+    except ValidationError as error:
+        schema = MaintenanceEntry.model_json_schema()
+        wrong = "; ".join(one.what for one in in_words(error.errors(), schema))
+        raise MillraceError(
+            f"that is no maintenance window: {wrong}", mend="Give --device or --site."
         ) from None
 
 

@@ -3,10 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any, cast
 
 import typer
+from typer.rich_utils import rich_format_error
 
 from millrace.errors import MillraceError
 from millrace.failures import explained, keep
@@ -69,19 +72,41 @@ def main() -> None:
         sys.exit(141)
 
 
+def _require_text(arguments: Sequence[str]) -> None:
+    """Raise MillraceError for an argument whose bytes are no UTF-8: no name and no path of ours is such."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise MillraceError(
+                f"the argument '{argument.encode('utf-8', 'backslashreplace').decode()}' is no UTF-8 text",
+                mend="Write it in UTF-8; `locale` shows what the terminal sends.",
+            ) from None
+
+
 def _run() -> None:
     try:
-        build()()
+        _require_text(sys.argv[1:])
+        code = build()(standalone_mode=False)
     except MillraceError as error:
         _say(error)
         sys.exit(1)
     except BrokenPipeError:
         raise
+    except typer.TyperException as error:
+        # The words of the library that checks values, which say nothing to a person.
+        error.message = error.message.replace("Value error, ", "")
+        rich_format_error(cast(Any, error))
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit("Aborted.")
     except Exception as error:  # noqa: BLE001 - a person gets one line, the log all of it
         log = settings().folder / "logs" / "cli.log"
         keep(error, log)
         _say(explained(error, log))
         sys.exit(1)
+    if isinstance(code, int) and code:
+        sys.exit(code)
 
 
 def _say(error: MillraceError) -> None:

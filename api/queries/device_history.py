@@ -11,6 +11,7 @@ from api.history_answers import DeviceEvent, DeviceSession, EventPage, SessionPa
 from api.problems import ProblemError, WrongParameterError
 from api.queries.devices import DeviceState, decode_cursor, encode_cursor, parse_state
 from api.queries.hot_store import HotStore, IndexEntry
+from api.queries.known_devices import find_unseen
 from api.queries.lake_access import open_table
 from api.queries.timerange import Span
 from millrace.clock import age_ms, to_iso
@@ -51,7 +52,7 @@ async def list_sessions(store: HotStore, config: Settings, asked: Asked, now_ms:
     """Return a page of sessions; ProblemError (404) when nothing is known of the device."""
     state = parse_state(*await store.device(asked.tenant, asked.device_id))
     found, freshness = await to_thread(_sessions, config, asked, now_ms)
-    _must_be_known(asked, state, found)
+    await _must_be_known(config, asked, state, found)
     page = found[: asked.limit]
     more = len(found) > asked.limit
     return SessionPage(
@@ -67,7 +68,7 @@ async def list_events(store: HotStore, config: Settings, asked: Asked, now_ms: i
     """Return a page of events; ProblemError (404) when nothing is known of the device."""
     state = parse_state(*await store.device(asked.tenant, asked.device_id))
     found, freshness = await to_thread(_events, config, asked, now_ms)
-    _must_be_known(asked, state, found)
+    await _must_be_known(config, asked, state, found)
     page = found[: asked.limit]
     more = len(found) > asked.limit
     return EventPage(
@@ -102,8 +103,10 @@ def _written(committed_ms: int | None, now_ms: int) -> Written:
     return Written(committed=to_iso(committed_ms), committed_ms=committed_ms, age_ms=age)
 
 
-def _must_be_known(asked: Asked, state: DeviceState | None, found: list[Any]) -> None:
-    if state is None and not found and asked.cursor is None:
+async def _must_be_known(config: Settings, asked: Asked, state: DeviceState | None, found: list[Any]) -> None:
+    if state is not None or found or asked.cursor is not None:
+        return
+    if await find_unseen(config, asked.tenant, asked.device_id) is None:
         raise ProblemError(
             404,
             "unknown-device",

@@ -4,13 +4,15 @@ The lake's libraries are loaded when they are first needed: they would triple th
 for data quality.
 """
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from api.problems import ProblemError
+from api.problems import ProblemError, WrongParameterError
 from api.quality_answers import QualityCheck, QualityReport
 from api.queries.lake_access import open_table
 from millrace.clock import to_iso
+from millrace.nearest import did_you_mean
 from millrace.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ def newest_findings(
     """Return the newest finding of each check and day; None asks for any."""
     from catalog.quality.results import TABLE, newest
 
+    table = None if table is None else known_table(table)
+    if day is not None:
+        require_day(day)
     with open_table(config, TABLE) as results:
         found = [_check(one) for one in newest(results, now_ms)]
     chosen = [
@@ -34,6 +39,31 @@ def newest_findings(
     ]
     failed = sum(not one.passed for one in chosen)
     return QualityReport(passed=not failed, failed=failed, checks=chosen, pages=PAGES)
+
+
+def known_table(asked: str) -> str:
+    """Return the table of a suite, with or without its namespace."""
+    from catalog.quality.suite import suites
+
+    known = sorted({suite.table for suite in suites().values()})
+    name = asked.removeprefix("iot.")
+    if name not in known:
+        raise WrongParameterError(
+            "table",
+            f"no suite looks at a table {asked!r}{did_you_mean(name, known)}",
+            accepted=", ".join(known),
+        )
+    return name
+
+
+def require_day(day: str) -> None:
+    """Raise WrongParameterError for a day that no calendar has."""
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        raise WrongParameterError(
+            "day", f"there is no day {day}", accepted="a day such as 2026-01-31"
+        ) from None
 
 
 def read_page(config: Settings, place: str) -> str:

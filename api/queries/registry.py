@@ -25,6 +25,9 @@ from millrace.clock import from_iso, to_iso
 from millrace.known_keys import in_words
 from millrace.settings import Settings
 
+# The last second of the year 9999, UTC.
+_LAST_MS = 253_402_300_799_000
+
 
 @contextmanager
 def open_registry(config: Settings, tenant: str, who: Writer | None = None) -> Iterator[Registry]:
@@ -146,6 +149,10 @@ def window_of(asked: MaintenanceRequest, now_ms: int) -> MaintenanceEntry:
         if asked.ends_at is None
         else _time(asked.ends_at, "ends_at")
     )
+    if start_ms < 0 or end_ms > _LAST_MS:
+        raise WrongParameterError(
+            "starts_at", "the window leaves the years 1970 to 9999", accepted="a window within them"
+        )
     try:
         return MaintenanceEntry(
             device_id=asked.device_id,

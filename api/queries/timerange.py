@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from api.problems import WrongParameterError
 from millrace.event_times import UnreadableTimeError, moments, read_time
-from millrace.phrases import suggestion
+from millrace.nearest import did_you_mean
 from udfs.local_buckets import Buckets, LocalClock, Step, local_clock
 
 Fixed = Literal["10s", "30s", "1m", "5m", "10m", "15m", "30m", "1h", "3h", "6h", "12h", "1d"]
@@ -171,9 +171,9 @@ def parse_zone(text: str) -> LocalClock:
     try:
         return local_clock(name.strip())
     except ValueError:
-        nearest = suggestion(text, available_timezones())
+        meant = did_you_mean(text, available_timezones())
         raise WrongParameterError(
-            "timezone", f"timezone={text!r} is no time zone", accepted=f"{nearest}{ZONE_FORMS}"
+            "timezone", f"timezone={text!r} is no time zone{meant}", accepted=ZONE_FORMS
         ) from None
 
 

@@ -173,7 +173,12 @@ def lines(found: Check) -> Iterator[str]:
     yield f"{_counted(found.readings, 'reading')} of {_counted(found.devices, 'device')}{span}"
     if found.first:
         yield ""
-        yield f"The first {_counted(len(found.first), 'row')} as readings:"
+        rows = (
+            "row as a reading"
+            if len(found.first) == 1
+            else f"{_counted(len(found.first), 'row')} as readings"
+        )
+        yield f"The first {rows}:"
     for one in found.first:
         yield from _reading_lines(one)
     yield ""

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from millrace.documents import read_text
 from millrace.errors import MillraceError
+from millrace.known_keys import in_words
 
 Kind = Literal["view", "insert", "step"]
 
@@ -67,7 +69,7 @@ def read_job_files(folder: Path) -> list[JobFile]:
 
 def read_sql_file(path: Path) -> JobFile:
     """Parse a SQL job file; raise MillraceError saying what its header lacks."""
-    opening, _, rest = path.read_text().partition("\n")
+    opening, _, rest = read_text(path).partition("\n")
     header, closing, body = rest.partition("*/")
     kind = opening.removeprefix("/*").strip()
     if not closing or kind not in ("view", "insert"):
@@ -103,7 +105,15 @@ def _statements(body: str, line: int) -> Iterator[tuple[str, int]]:
 
 def read_step_file(path: Path) -> JobFile | None:
     """Read HEADER and docstring of a Python job file without running it; None for any other module."""
-    tree = ast.parse(path.read_text())
+    try:
+        tree = ast.parse(read_text(path))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise MillraceError(
+            f"that is no Python: {getattr(error, 'msg', error)}",
+            where=f"{path}, line {line}",
+            mend="Correct it.",
+        ) from None
     for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HEADER":
             told: dict[str, Any] = ast.literal_eval(node.value)
@@ -115,5 +125,10 @@ def read_step_file(path: Path) -> JobFile | None:
 def _header(text: str, path: Path) -> Header:
     try:
         return Header.model_validate(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as error:
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{one.place}: {one.what}" for one in in_words(error.errors(), Header.model_json_schema())
+        )
+        raise MillraceError(f"the header is wrong: {wrong}", where=str(path), mend="Correct it.") from None
+    except yaml.YAMLError as error:
         raise MillraceError(f"the header is wrong: {error}", where=str(path), mend="Correct it.") from None

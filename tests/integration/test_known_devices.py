@@ -146,6 +146,11 @@ def test_each_is_found_by_its_id(web: TestClient, device: str) -> None:
     assert listed == found
 
 
+@pytest.mark.parametrize("what", ["events", "sessions"])
+def test_a_registered_device_that_never_spoke_has_a_history_that_is_empty(web: TestClient, what: str) -> None:
+    assert ask(web, f"/devices/new/{what}")[what] == []
+
+
 def test_what_is_not_known_of_a_device_is_null(web: TestClient) -> None:
     new, past = ask(web, "/devices/new"), ask(web, "/devices/past")
     assert (new["last_seen"], new["freshness_ms"], new["metrics"], new["online"]) == (None, None, {}, False)

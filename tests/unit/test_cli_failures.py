@@ -46,6 +46,7 @@ def millrace(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
         (("up", "kafak"), "Did you mean kafka?"),
         (("alerts", "snooze", "0123"), "Give one of --for, --until and --end"),
         (("channels", "allow", "Ops!"), "no name of a channel"),
+        (("data", "a\udcff"), "the argument 'a\\udcff' is no UTF-8 text"),
     ],
 )
 def test_what_is_wrong_is_one_message_with_advice(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -55,6 +56,13 @@ def test_what_is_wrong_is_one_message_with_advice(tmp_path: Path, words: tuple[s
     assert result.stderr.startswith("✗ ")
     assert len(result.stderr.strip().splitlines()) == 1
     assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_a_wrong_choice_is_answered_with_the_choices_and_no_words_of_a_parser(tmp_path: Path) -> None:
+    result = millrace(tmp_path, "recompute", "rollup", "--devices", "a", "--from", "1", "--to", "2")
+    assert result.returncode == 2
+    assert "'rollup' is not one of" in result.stderr
+    assert "Value error" not in result.stderr
 
 
 def test_an_unknown_command_is_answered_with_the_nearest(tmp_path: Path) -> None:

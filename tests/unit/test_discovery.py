@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.runtime.discovery import FOLDER, Job, find_jobs
-from jobs.runtime.job_file import JobFile, read_job_files, read_sql_file
+from jobs.runtime.job_file import JobFile, read_job_files, read_sql_file, read_step_file
 from jobs.runtime.sources import sources
 from millrace.errors import MillraceError
 
@@ -172,6 +172,18 @@ def test_statements_are_told_apart_by_the_semicolon_that_ends_a_line(tmp_path: P
         "INSERT INTO a SELECT ';' FROM t",
         "INSERT INTO b SELECT 1",
     )
+
+
+def test_a_job_file_that_is_no_text_or_no_python_is_named_with_its_line(tmp_path: Path) -> None:
+    sql, step = tmp_path / "job.sql", tmp_path / "step.py"
+    sql.write_bytes(b"/* view\nowner: me\nabout: \xe4\n*/\n")
+    step.write_text('"""A step."""\n\ndef x(:\n')
+    with pytest.raises(MillraceError, match="no UTF-8") as raised:
+        read_sql_file(sql)
+    assert raised.value.where == f"{sql}, line 3"
+    with pytest.raises(MillraceError, match="no Python") as raised:
+        read_step_file(step)
+    assert raised.value.where == f"{step}, line 3"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from api.problems import WrongParameterError
+from api.queries.quality import known_table, require_day
 from catalog.ddl import read_table
 from catalog.quality.commands import day_ms
 from catalog.quality.pages import at_home
@@ -109,3 +111,11 @@ def test_a_page_asks_no_other_host_for_anything() -> None:
     assert ".example" not in own
     assert '<a href="#ours">' in own
     assert "<style>" in own
+
+
+def test_the_api_knows_tables_of_suites_with_and_without_namespace_and_days_that_exist() -> None:
+    assert (known_table("iot.readings"), known_table("readings")) == ("readings", "readings")
+    with pytest.raises(WrongParameterError, match="did you mean 'readings'"):
+        known_table("iot.redings")
+    with pytest.raises(WrongParameterError, match="no day 2026-02-30"):
+        require_day("2026-02-30")

@@ -1,6 +1,7 @@
 """What registry files say, which maintenance window counts, and how a context travels."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -218,3 +219,16 @@ def test_every_statement_has_a_name_and_ends(file: str) -> None:
     found = statements(file)
     assert found
     assert all(text.endswith(b";") and text.count(b";") == 1 for text in found.values())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"starts_at": "9999-12-31T23:00:00Z", "duration_s": 86_400},
+        {"starts_at": "9999-12-30T00:00:00Z", "duration_s": 31_622_400},
+        {"starts_at": "0001-01-01T00:00:00Z", "duration_s": 60},
+    ],
+)
+def test_a_window_beyond_the_years_that_can_be_kept_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(WrongParameterError, match="1970 to 9999"):
+        window_of(MaintenanceRequest(site="hall-2", **asked), 0)
