@@ -141,8 +141,10 @@ def timezone(
 
 def _set_timezone(registry: "Registry", device: str | None, site: str | None, name: str | None) -> None:
     from catalog.registry_entries import TenantSettings
+    from catalog.registry_names import require_tenant, writer
 
     if not device and not site:
+        require_tenant(registry.connection, registry.tenant, writer(settings(), False))
         registry.put_tenant(TenantSettings(timezone=name))
     elif not registry.set_timezone("device" if device else "site", device or site or "", name):
         raise _no_such(device, site)

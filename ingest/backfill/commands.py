@@ -32,16 +32,27 @@ def backfill(
     restore: Annotated[
         bool, typer.Option(help="Let values count again that a later import replaced.")
     ] = False,
+    create: Annotated[bool, typer.Option("--create", help="The tenant is new: make it.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Import files into the lake, validated as by the gateway; the same content again adds nothing."""
     owner = tenant or settings().tenant
+    _require_tenant(owner, create)
     found, notes = _run(files, mapping, (owner, device_prefix), (on_conflict, restore))
     if as_json:
         more = {"devices": sorted(found.devices), "reasons": dict(found.reasons), "notes": notes}
         typer.echo(json.dumps(found._asdict() | more))
     else:
         _show(found, notes)
+
+
+def _require_tenant(tenant: str, may_create: bool) -> None:
+    """Raise UnknownNameError for a tenant nobody made: its name may be misspelt, and rows cannot be moved."""
+    from catalog.migrations import connect
+    from catalog.registry_names import require_tenant, writer
+
+    with connect(settings()) as connection:
+        require_tenant(connection, tenant, writer(settings(), may_create))
 
 
 def _run(

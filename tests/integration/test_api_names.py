@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from api.app import create_app
 from catalog import registry_commands
 from catalog.registry_commands import devices as commands
+from ingest.backfill import commands as backfill_commands
 from millrace.errors import MillraceError
 from millrace.settings import Settings
 from tests.integration.alert_services import rows, rule, running
@@ -29,8 +30,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture
-def client(config: Settings) -> TestClient:
-    return TestClient(create_app(config), base_url="http://127.0.0.1", raise_server_exceptions=False)
+def client(config: Settings) -> Iterator[TestClient]:
+    app = create_app(config)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as found:
+        yield found
 
 
 WEBHOOK = {
@@ -140,3 +143,20 @@ def test_a_file_brings_its_own_sites_and_profiles_and_asks_for_others(
     assert "did you mean 'harbour'" in far.what
     assert stored(config) == before
     assert bring(other, "--create").exit_code == 0
+
+
+def test_commands_that_import_or_set_a_zone_make_no_misspelt_tenant(
+    config: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_commands, "settings", lambda: config)
+    monkeypatch.setattr(backfill_commands, "settings", lambda: config)
+    before = stored(config)
+    ways = (
+        (backfill_commands.app, ["plant.csv", "--mapping", "skab", "--tenant", "harbor"]),
+        (commands, ["timezone", "Europe/Berlin", "--tenant", "harbor"]),
+    )
+    for app, words in ways:
+        refused = CliRunner().invoke(app, words).exception
+        assert isinstance(refused, MillraceError)
+        assert refused.what == "there is no tenant 'harbor'; did you mean 'harbour'"
+    assert stored(config) == before
