@@ -65,7 +65,8 @@ class World:
     def ask(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         """Ask the API as a user does, and return the answer's JSON."""
         parameters = {"tenant": self.tenant} | more.pop("params", {})
-        reply: httpx.Response = self.client.request(method, path, params=parameters, **more)
+        with self.client:  # its life span: stores are opened and closed
+            reply: httpx.Response = self.client.request(method, path, params=parameters, **more)
         assert reply.status_code == status, reply.text
         return reply.json() if reply.content else None
 

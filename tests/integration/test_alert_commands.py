@@ -47,7 +47,8 @@ def run(
     client = TestClient(create_app(services), base_url="http://127.0.0.1")
 
     def ask(method: str, address: str, *, timeout: float, trust_env: bool, **more: Any) -> httpx.Response:
-        reply: httpx.Response = client.request(method, address[address.index("/", 8) :], **more)
+        with client:
+            reply: httpx.Response = client.request(method, address[address.index("/", 8) :], **more)
         return reply
 
     monkeypatch.setattr(httpx, "request", ask)

@@ -55,7 +55,8 @@ class Desk:
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         parameters = {"tenant": self.tenant} | more.pop("params", {})
         headers = {"X-Millrace-User": "ann"} | more.pop("headers", {})
-        reply = self.client.request(method, path, params=parameters, headers=headers, **more)
+        with self.client:  # its life span: stores are opened and closed
+            reply = self.client.request(method, path, params=parameters, headers=headers, **more)
         assert reply.status_code == status, reply.text
         return reply.json()
 

@@ -40,7 +40,8 @@ class Door:
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         parameters = {"tenant": self.tenant} | more.pop("params", {})
-        reply = self.client.request(method, path, params=parameters, **more)
+        with self.client:  # its life span: stores are opened and closed
+            reply = self.client.request(method, path, params=parameters, **more)
         assert reply.status_code == status, reply.text
         return reply.json()
 
@@ -130,7 +131,8 @@ def run(door: Door, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def request(method: str, address: str, *, timeout: float, trust_env: bool, **more: Any) -> httpx.Response:
         more["params"] = {"tenant": door.tenant} | more["params"]
-        reply: httpx.Response = door.client.request(method, address[address.index("/", 8) :], **more)
+        with door.client:
+            reply: httpx.Response = door.client.request(method, address[address.index("/", 8) :], **more)
         return reply
 
     monkeypatch.setattr(httpx, "request", request)

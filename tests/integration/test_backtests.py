@@ -202,7 +202,8 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def request(method: str, address: str, *, timeout: float, trust_env: bool, **more: Any) -> httpx.Response:
         more["params"] = {"tenant": world.tenant} | more["params"]
-        reply: httpx.Response = world.client.request(method, address[address.index("/", 8) :], **more)
+        with world.client:
+            reply: httpx.Response = world.client.request(method, address[address.index("/", 8) :], **more)
         return reply
 
     monkeypatch.setattr(httpx, "request", request)

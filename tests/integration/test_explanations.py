@@ -240,7 +240,8 @@ def run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def request(method: str, address: str, *, timeout: float, trust_env: bool, **more: Any) -> httpx.Response:
         more["params"] = {"tenant": scene.tenant} | more["params"]
-        reply: httpx.Response = scene.client.request(method, address[address.index("/", 8) :], **more)
+        with scene.client:
+            reply: httpx.Response = scene.client.request(method, address[address.index("/", 8) :], **more)
         return reply
 
     monkeypatch.setattr(httpx, "request", request)

@@ -48,7 +48,8 @@ class Api:
 
     def __call__(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         parameters = {"tenant": self.tenant} | more.pop("params", {})
-        reply: httpx.Response = self.client.request(method, path, params=parameters, **more)
+        with self.client:  # its life span: stores are opened and closed
+            reply: httpx.Response = self.client.request(method, path, params=parameters, **more)
         assert reply.status_code == status, reply.text
         if status >= 400:
             assert reply.headers["content-type"] == "application/problem+json"
@@ -252,7 +253,8 @@ def run(ask: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def request(method: str, address: str, *, timeout: float, trust_env: bool, **more: Any) -> httpx.Response:
         more["params"] = {"tenant": ask.tenant} | more["params"]
-        reply: httpx.Response = ask.client.request(method, address[address.index("/", 8) :], **more)
+        with ask.client:
+            reply: httpx.Response = ask.client.request(method, address[address.index("/", 8) :], **more)
         return reply
 
     monkeypatch.setattr(httpx, "request", request)
