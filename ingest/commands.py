@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest import mapping_commands
+from ingest.backfill.commands import OnConflict
 from ingest.replay.way import find_way, open_sender, way_names
 
 if TYPE_CHECKING:
@@ -43,13 +44,7 @@ def replay(
         int | None, typer.Option(min=1, help="Only the first N rows in event-time order.")
     ] = None,
     window: Annotated[int | None, typer.Option(min=1, help="Most readings in flight.")] = None,
-    on_conflict: Annotated[
-        Literal["keep", "replace", "both"] | None,
-        typer.Option(
-            help="What counts where a device has another value for the same time and metric; "
-            "by default as the mapping says."
-        ),
-    ] = None,
+    on_conflict: OnConflict = None,
     give_up_after: Annotated[
         float, typer.Option(help="Seconds without any acknowledgement after which to stop.")
     ] = 120.0,

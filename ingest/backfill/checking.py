@@ -14,6 +14,7 @@ from ingest.replay.numbers import NumberForm
 from ingest.replay.table import FileNotes, open_raw, open_table
 from millrace.clock import to_iso
 from millrace.nearest import nearest
+from millrace.phrases import counted
 from millrace.reading import Reading
 
 SHOWN_ROWS: Final = 10
@@ -170,21 +171,19 @@ def lines(found: Check) -> Iterator[str]:
     """Yield a check as lines for a person; none is cut, whatever the width of the terminal."""
     yield from _wrapped(f"{found.file}: {found.form}", "")
     span = "" if found.from_ms is None else f", {_iso(found.from_ms)} to {_iso(found.to_ms)}"
-    yield f"{_counted(found.readings, 'reading')} of {_counted(found.devices, 'device')}{span}"
+    yield f"{counted(found.readings, 'reading')} of {counted(found.devices, 'device')}{span}"
     if found.first:
         yield ""
         rows = (
-            "row as a reading"
-            if len(found.first) == 1
-            else f"{_counted(len(found.first), 'row')} as readings"
+            "row as a reading" if len(found.first) == 1 else f"{counted(len(found.first), 'row')} as readings"
         )
         yield f"The first {rows}:"
     for one in found.first:
         yield from _reading_lines(one)
     yield ""
     if found.without_metric:
-        yield f"{_counted(found.without_metric, 'row')} without any metric would be skipped (on_empty: skip)"
-    yield f"{_counted(sum(one.rows for one in found.refused), 'row')} would be refused"
+        yield f"{counted(found.without_metric, 'row')} without any metric would be skipped (on_empty: skip)"
+    yield f"{counted(sum(one.rows for one in found.refused), 'row')} would be refused"
     for refusals in found.refused:
         yield f"  {refusals.reason} {refusals.rows:,}"
         for example in refusals.examples:
@@ -222,7 +221,3 @@ def _filled(parts: Sequence[str]) -> Iterator[str]:
         line = f"{line}  {part}" if line else f"    {part}"
     if line:
         yield line
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from ingest.backfill.importing import Imported
 
 app = typer.Typer()
+OnConflict = Annotated[
+    Literal["keep", "replace", "both"] | None,
+    typer.Option(
+        help="What counts where a device has another value for the same time and metric; "
+        "by default as the mapping says."
+    ),
+]
 
 
 @app.command()
@@ -22,13 +29,7 @@ def backfill(
     mapping: Annotated[str, typer.Option(help="Mapping file, or the name of a shipped one.")],
     tenant: Annotated[str | None, typer.Option(help="Tenant; the stack's own by default.")] = None,
     device_prefix: Annotated[str, typer.Option(help="Put before every device id.")] = "",
-    on_conflict: Annotated[
-        Literal["keep", "replace", "both"] | None,
-        typer.Option(
-            help="What counts where a device has another value for the same time and metric; "
-            "by default as the mapping says."
-        ),
-    ] = None,
+    on_conflict: OnConflict = None,
     restore: Annotated[
         bool, typer.Option(help="Let values count again that a later import replaced.")
     ] = False,

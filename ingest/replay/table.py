@@ -16,6 +16,7 @@ from ingest.replay.mapping import Mapping
 from ingest.replay.numbers import NumberForm, ReadNumbers
 from millrace.documents import unreadable
 from millrace.errors import MillraceError
+from millrace.phrases import counted
 
 _GZIP: Final = b"\x1f\x8b"
 _MOST_UNPACKED_BYTES: Final = 8 << 20
@@ -36,22 +37,18 @@ class FileNotes:
     def lines(self) -> Iterator[str]:
         """Yield a sentence for each thing worth saying."""
         if self.blank_rows:
-            yield f"{self.path.name}: {_counted(self.blank_rows, 'blank row')} skipped"
+            yield f"{self.path.name}: {counted(self.blank_rows, 'blank row')} skipped"
         if self.comment_lines:
-            yield f"{self.path.name}: {_counted(self.comment_lines, 'comment line')} skipped"
+            yield f"{self.path.name}: {counted(self.comment_lines, 'comment line')} skipped"
         if self.undecided_rows:
             rows = ranges("row", [row for row, _ in self.undecided_rows])
             lines = ranges("line", [line for _, line in self.undecided_rows])
             yield (
-                f"{self.path.name}: local times of {_counted(len(self.undecided_rows), 'row')} came twice "
+                f"{self.path.name}: local times of {counted(len(self.undecided_rows), 'row')} came twice "
                 "when clocks were set back, and the order of rows does not say which is meant: "
                 f"{rows} ({lines}). Each counts as the one nearer to the row before; "
                 "`time.ambiguous` of the mapping decides: earlier, later or refuse"
             )
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def ranges(thing: str, numbers: Sequence[int], most: int = 20) -> str:
